@@ -1,0 +1,59 @@
+# make demo: set everything up and watch the agent earn on a private chain.  make test: set everything up and prove it.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test format lint types imports tests slow clean
+
+help:
+	@echo "make demo   sets everything up, then shows the agent at work on a private chain (no key, no network)"
+	@echo "make test   sets everything up, then checks format, lint, types, imports and every test"
+	@echo "make setup  only sets everything up, in $(VENV) and the user's cache folder"
+
+# uv where there is one, else venv and pip; both take only what the lock names, by hash
+$(VENV)/.ready: requirements.lock requirements-node.lock pyproject.toml agent/devnet/package-lock.json
+	@echo "setting up $(VENV) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable . ; \
+	else \
+	  $(PYTHON) -m venv --clear $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable . ; \
+	fi
+	@if ! command -v npm >/dev/null 2>&1; then \
+	  echo "no npm on the path: taking node from a Python wheel"; \
+	  if command -v uv >/dev/null 2>&1; then \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-node.lock ; \
+	  else \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock ; \
+	  fi ; \
+	fi
+	@$(BIN)/python -m agent.devnet.artefacts
+	@touch $@
+
+setup: $(VENV)/.ready
+
+demo: setup
+	@$(BIN)/usufruct demo
+
+test: setup format lint types imports tests
+
+format: setup
+	$(BIN)/ruff format --check .
+
+lint: setup
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports --no-cache
+
+tests: setup
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage runs
