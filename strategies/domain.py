@@ -1,0 +1,224 @@
+"""The vocabulary, on one page: frozen records that carry and do not act. Refuses sums across assets and unbalanced targets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+from strategies.errors import UnbalancedTarget
+from strategies.units import WAD, mul_div_down
+
+Address: TypeAlias = str  # "0x" and forty lower-case hex digits
+
+NATIVE: Final[Address] = "0x" + "ee" * 20  # the chain's own coin, by the convention of ERC-7528
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A token or native coin on one chain."""
+
+    chain_id: int
+    address: Address
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A quantity of one asset in base units; adds only to its own asset."""
+
+    asset: Asset
+    raw: int
+
+    def __add__(self, other: "Amount") -> "Amount":
+        if other.asset != self.asset:
+            raise TypeError(f"{self.asset.symbol} and {other.asset.symbol} do not add")
+        return Amount(self.asset, self.raw + other.raw)
+
+    def portion(self, weight_wad: int) -> "Amount":
+        """The only door from weight to quantity; rounded towards idle."""
+        return Amount(self.asset, mul_div_down(self.raw, weight_wad, WAD))
+
+
+class Entire(Enum):
+    """The protocol's own word for everything: no dust stays behind."""
+
+    ALL = "all"
+
+
+ALL: Final = Entire.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price with its witness."""
+
+    asset: Asset
+    usd_e8: int
+    source: str
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One place an asset can earn. `contracts` names, by role, the other contracts its adapter reads or expects."""
+
+    id: str
+    protocol: str
+    address: Address
+    asset: Asset
+    contracts: tuple[tuple[str, Address], ...] = ()
+
+    def contract(self, role: str) -> Address:
+        """The pinned address of a role; KeyError where the deployment names none."""
+        return dict(self.contracts)[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A claim on a market in the market's own share unit (Aave: scaled balances), and what is owed to it in its debt unit."""
+
+    market: Market
+    shares_raw: int
+    debt_raw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """All idle amounts (at most one an asset, the native coin among them) and all claims (at most one a market)."""
+
+    idle: tuple[Amount, ...]
+    positions: tuple[Position, ...] = ()
+
+    def idle_raw(self, asset: Asset) -> int:
+        return sum(amount.raw for amount in self.idle if amount.asset == asset)
+
+    def position(self, market: Market) -> Position:
+        """The claim on a market; an empty one where nothing is held."""
+        return next((held for held in self.positions if held.market.id == market.id), Position(market, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A strategy's name, a stance's name, a sentence; names are in the catalogue."""
+
+    strategy: str
+    stance: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A share of the portfolio's value; `market` None is the idle remainder."""
+
+    market: Market | None
+    weight_wad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to hold of one asset. Weights sum to 1e18. Raises UnbalancedTarget."""
+
+    asset: Asset
+    legs: tuple[Leg, ...]
+    reason: str
+
+    def __post_init__(self) -> None:
+        total_wad = sum(leg.weight_wad for leg in self.legs)
+        if total_wad != WAD:
+            raise UnbalancedTarget(total_wad)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave what is held, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    market: Market
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    market: Market
+    amount: Amount | Entire
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    market: Market
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Repay:
+    market: Market
+    amount: Amount | Entire
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """An allowance of exactly this much; a plan may only write one that its next call uses up."""
+
+    amount: Amount
+    spender: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """An allowance of zero."""
+
+    asset: Asset
+    spender: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Out of the account; the guard lets it go to the treasury only."""
+
+    amount: Amount
+    recipient: Address
+
+
+Action: TypeAlias = Supply | Withdraw | Borrow | Repay | Approve | Revoke | Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered actions, the block they assume, the reason."""
+
+    actions: tuple[Action, ...]
+    block: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a market is expected to earn for a size, net; or the reasons why it is not to be used."""
+
+    market: Market
+    supply_apr: float  # as the chain shows it
+    net_apr: float  # after own rate impact, gas and exit over the horizon
+    utilisation: float
+    withdrawable_raw: int
+    reasons: tuple[str, ...]  # empty: usable
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What exists on one chain: its assets, its markets, the multicall contract and the code each address must carry."""
+
+    chain_id: int
+    name: str
+    multicall: Address
+    assets: tuple[Asset, ...]
+    markets: tuple[Market, ...]
+    code: Mapping[Address, str]
+
+    def asset(self, symbol: str) -> Asset:
+        """The asset of that symbol; KeyError where there is none."""
+        return {asset.symbol: asset for asset in self.assets}[symbol]
