@@ -1,0 +1,104 @@
+"""The local chain as one object: built once, kept in the user's cache, started from there. It never touches another chain.
+
+The cache's key is the digest of the lock and of every source that shapes the chain, so a changed deployment is another folder.
+"""
+
+import gzip
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from agent.devnet.artefacts import LOCK, Artefacts, Progress, cache_home, ensure, publish
+from agent.devnet.node import Node
+
+SHAPING = ("contracts.py", "deploy.py", "feed.py", "markets.py", "node.py", "artefacts.py")
+STATE = "state.json"
+DEPLOYMENT = "deployment.json"
+
+
+class Devnet:
+    """A running local chain with its deployment. Use it as a context manager, or call `stop`."""
+
+    def __init__(self, node: Node, deployment: dict[str, Any]) -> None:
+        self.node = node
+        self.deployment = deployment
+
+    @classmethod
+    def start(cls, port: int | None = None, progress: Progress = lambda _: None) -> Self:
+        """Starts the chain, from the cache or after building it."""
+        artefacts = ensure(progress)
+        folder = build(artefacts, progress)
+        deployment = json.loads((folder / DEPLOYMENT).read_text())
+        at_seconds = int(deployment["admin"]["timestamp_seconds"])
+        return cls(Node(artefacts.anvil, port=port, state=folder / STATE, at_seconds=at_seconds), deployment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the chain answers."""
+        return self.node.url
+
+    def market(self, market_id: str) -> dict[str, Any]:
+        """One market of the deployment."""
+        for market in self.deployment["markets"]:
+            if market["id"] == market_id:
+                return dict(market)
+        raise KeyError(market_id)
+
+    def token(self, symbol: str) -> str:
+        """The address of a token of the deployment."""
+        for asset in self.deployment["assets"]:
+            if asset["symbol"] == symbol:
+                return str(asset["address"])
+        raise KeyError(symbol)
+
+    def actor(self, name: str) -> str:
+        """The address of an actor of the deployment."""
+        return str(self.deployment["actors"][name])
+
+    def stop(self) -> None:
+        """Ends the node; a second call does nothing."""
+        self.node.stop()
+
+
+def chain_key() -> str:
+    """The name of a built chain: the digest of all that shapes it."""
+    digest = hashlib.sha256(LOCK.read_bytes())
+    for name in SHAPING:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(artefacts: Artefacts, progress: Progress = lambda _: None, *, home: Path | None = None) -> Path:
+    """The folder of the built chain, built now if there is none; it has its name only when it is whole."""
+    folder = (home or cache_home()) / "devnet"
+    final = folder / chain_key()
+    if final.is_dir():
+        return final
+    progress("building the local chain (once, a few seconds)")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder, ignore_cleanup_errors=True) as scratch:
+        work = Path(scratch) / "chain"
+        work.mkdir()
+        write_chain(artefacts, work)
+        publish(work, final)
+    return final
+
+
+def write_chain(artefacts: Artefacts, folder: Path) -> None:
+    """Deploys on a fresh node and writes its state and its deployment."""
+    from agent.devnet.deploy import deploy
+
+    with Node(artefacts.anvil) as node:
+        deployment = deploy(node, artefacts)
+        state = gzip.decompress(bytes.fromhex(node.dump().removeprefix("0x")))
+    (folder / STATE).write_bytes(state)
+    (folder / DEPLOYMENT).write_text(json.dumps(deployment, indent=1) + "\n")
