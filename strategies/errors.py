@@ -6,7 +6,7 @@ UsufructError
 ├─ PlanError          UnbalancedTarget · UnreachableTarget · UnknownName
 ├─ WalletError        NotApproved · WrongChain · NonceGap · SimulationUnavailable · SimulationReverted · TransactionReverted
 │                     · ReceiptTimeout · KeystoreUnreadable · KeeperUnreachable · StoreUnwritable
-│                     · EndpointUnusable · EndpointRefused · MalformedRecord
+│                     · EndpointUnusable · EndpointRefused · MalformedRecord · KeeperEnding
 ├─ LedgerError        UnbalancedEntry · LedgerMismatch
 └─ SettingsError      what a person must change before anything starts
 """
@@ -211,6 +211,12 @@ class MalformedRecord(WalletError):
         super().__init__(f"this text is no {kind}: {why}")
         self.kind: Final = kind
         self.why: Final = why
+
+
+class KeeperEnding(WalletError):
+    def __init__(self, intent: str) -> None:
+        super().__init__(f"the keeper is ending and signs nothing more; it takes intent {intent} up again when it is back")
+        self.intent: Final = intent
 
 
 class LedgerError(UsufructError):

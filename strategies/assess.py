@@ -1,0 +1,107 @@
+"""Observation to Assessment: what each market is expected to earn for *your* size, net. Refuses, with reasons, what is stale,
+unpriced, unreadable, closed to deposits, or cannot be left again with that size.
+
+Floats rank here; nothing in this file moves."""
+
+import math
+
+import numpy as np
+
+from strategies.domain import NATIVE, Amount, Assessment, Asset, Market, Position, Supply, Withdraw
+from strategies.errors import ProtocolError
+from strategies.protocols.registry import adapter_of
+from strategies.tape import Floats, Observation
+from strategies.units import SECONDS_PER_YEAR, USD_E8, WAD
+
+
+def trailing_mean_apr(seen: Observation, seconds: int) -> Floats:
+    """The forecast: each market's mean supply APR over the window, of the cells that were said; NaN where none was."""
+    window = seen.supply_aprs(seconds)
+    said = ~np.isnan(window)
+    count = said.sum(axis=0)
+    total = np.where(said, window, 0.0).sum(axis=0)
+    mean: Floats = np.divide(total, count, out=np.full(window.shape[1], np.nan), where=count > 0)
+    return mean
+
+
+def own_impact_apr(seen: Observation, market: Market, amount: Amount) -> float:
+    """How much our own deposit lowers the market's supply APR now. Raises ProtocolError where the deposit would revert."""
+    state = seen.state(market)
+    if state is None:
+        raise ProtocolError(f"market {market.id} could not be read")
+    adapter = adapter_of(market)
+    after = adapter.apply(state, seen.portfolio.position(market), Supply(market, amount)).state
+    return adapter.columns(state).supply_apr - adapter.columns(after).supply_apr
+
+
+def gas_usd(seen: Observation, gas: int) -> float | None:
+    """So much gas in dollars at this row's base fee; None while ether is unpriced."""
+    ether = next((asset for asset in seen.deployment.assets if asset.address == NATIVE), None)
+    price = seen.usd_e8(ether) if ether else None
+    return None if price is None else gas * seen.base_fee_wei / WAD * price / USD_E8
+
+
+def amount_usd(seen: Observation, amount: Amount) -> float | None:
+    """An amount in dollars, for ranking; None while its asset is unpriced."""
+    price = seen.usd_e8(amount.asset)
+    return None if price is None else amount.raw / 10**amount.asset.decimals * price / USD_E8
+
+
+def value_raw(seen: Observation, held: Position) -> int:
+    """A claim at the contract's own valuation; 0 where its market could not be read."""
+    state = seen.state(held.market)
+    return 0 if state is None else adapter_of(held.market).value_raw(state, held)
+
+
+def held_raw(seen: Observation, asset: Asset) -> int:
+    """Everything of one asset: idle, and every claim at its value."""
+    claims = sum(value_raw(seen, held) for held in seen.portfolio.positions if held.market.asset == asset)
+    return seen.portfolio.idle_raw(asset) + claims
+
+
+def assess(
+    seen: Observation, asset: Asset, size: Amount, *, horizon_seconds: int, lookback_seconds: int
+) -> tuple[Assessment, ...]:
+    """Every market of the asset, assessed for a size held over the horizon."""
+    forecast = trailing_mean_apr(seen, lookback_seconds)
+    return tuple(
+        _assessment(seen, market, size, forecast_apr=float(forecast[seen.market_index(market)]), horizon_seconds=horizon_seconds)
+        for market in seen.deployment.markets
+        if market.asset == asset
+    )
+
+
+def _assessment(seen: Observation, market: Market, size: Amount, *, forecast_apr: float, horizon_seconds: int) -> Assessment:
+    at = seen.market_index(market)
+    reasons = list[str]()
+    state = seen.state(market)
+    if state is None or not seen.fresh_now()[at] or math.isnan(forecast_apr):
+        return Assessment(
+            market, math.nan, math.nan, math.nan, 0, ("stale or unreadable at this block: wait for a fresh reading",)
+        )
+    adapter = adapter_of(market)
+    columns = adapter.columns(state)
+    withdrawable_raw = adapter.withdrawable_raw(state)
+    impact, cost_apr = 0.0, math.nan
+    extra = Amount(size.asset, max(0, size.raw - adapter.value_raw(state, seen.portfolio.position(market))))
+    try:
+        impact = own_impact_apr(seen, market, extra) if extra.raw else 0.0
+    except ProtocolError as error:
+        reasons.append(f"a deposit of this size would be refused: {error}")
+    if withdrawable_raw + extra.raw < size.raw:
+        short = size.raw - withdrawable_raw - extra.raw
+        reasons.append(f"only {withdrawable_raw} base units could be taken out again: {short} too few for this size")
+    gas = gas_usd(seen, adapter.gas(Supply(market, size)) + adapter.gas(Withdraw(market, size)))
+    size_usd = amount_usd(seen, size)
+    if gas is None or not size_usd:
+        reasons.append("ether or the asset is unpriced: the cost of moving is unknown")
+    else:
+        cost_apr = gas / size_usd * SECONDS_PER_YEAR / horizon_seconds
+    return Assessment(
+        market,
+        columns.supply_apr,
+        forecast_apr - impact - cost_apr,
+        columns.utilisation,
+        withdrawable_raw,
+        tuple(reasons),
+    )

@@ -1,0 +1,71 @@
+"""Names: strategies, stances, and the rule that chooses among them without a model. Refuses names that are not listed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from strategies.domain import Assessment, Choice, Keep, Target
+from strategies.errors import UnknownName
+from strategies.risk import CapMarket, ExitCover, Overlay, UtilisationCeiling
+from strategies.tape import Observation
+from strategies.units import WAD
+
+
+class Strategy(Protocol):
+    """Says what to hold. Never how, and never how much of a token."""
+
+    @property
+    def cadence_seconds(self) -> int: ...
+
+    def target(self, seen: Observation) -> Target | Keep: ...
+
+
+STANCES: Final[Mapping[str, tuple[Overlay, ...]]] = {
+    "conservative": (CapMarket(cap_bps=6_000), UtilisationCeiling(ceiling_bps=9_500), ExitCover(cover_bps=50_000)),
+    "balanced": (UtilisationCeiling(ceiling_bps=9_900), ExitCover(cover_bps=15_000)),
+    "unrestrained": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """What may be chosen in a run: strategies by name, with their parameters, and stances, in the order a person prefers."""
+
+    strategies: tuple[tuple[str, Strategy], ...]
+    stances: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for stance in self.stances:
+            if stance not in STANCES:
+                raise UnknownName(kind="stance", name=stance, known=tuple(STANCES))
+
+    def strategy(self, name: str) -> Strategy:
+        """The strategy of that name. Raises UnknownName."""
+        known = dict(self.strategies)
+        if name not in known:
+            raise UnknownName(kind="strategy", name=name, known=tuple(known))
+        return known[name]
+
+    def overlays(self, stance: str) -> tuple[Overlay, ...]:
+        """The stance of that name. Raises UnknownName."""
+        if stance not in self.stances:
+            raise UnknownName(kind="stance", name=stance, known=self.stances)
+        return STANCES[stance]
+
+
+def choose_by_score(seen: Observation, menu: Menu, assessments: Sequence[Assessment]) -> Choice:
+    """The strategy whose target the assessments value highest, in the preferred stance; ties to the first. No model."""
+    stance = menu.stances[0]
+    if len(menu.strategies) == 1:
+        return Choice(menu.strategies[0][0], stance, "the only strategy of this run")
+    scores = [(_score(strategy.target(seen), assessments), name) for name, strategy in menu.strategies]
+    best, name = max(scores, key=lambda scored: scored[0])
+    return Choice(name, stance, f"its target is valued at {best:.2%} a year, net")
+
+
+def _score(target: Target | Keep, assessments: Sequence[Assessment]) -> float:
+    """A target as the assessed net rate of its legs; what is refused or idle earns nothing."""
+    if isinstance(target, Keep):
+        return 0.0
+    net = {a.market.id: a.net_apr for a in assessments if not a.reasons}
+    return sum(net.get(leg.market.id, 0.0) * leg.weight_wad / WAD for leg in target.legs if leg.market is not None)

@@ -1,0 +1,89 @@
+"""Overlays: each takes a target and may only move weight towards idle. Refuses to add weight anywhere.
+
+A stance is a named tuple of them (see catalogue)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from strategies.assess import held_raw
+from strategies.domain import Amount, Leg, Target
+from strategies.protocols.registry import adapter_of
+from strategies.tape import Observation
+from strategies.units import BPS, WAD, mul_div_down
+
+
+class Overlay(Protocol):
+    """Restrains a target: no leg grows but idle."""
+
+    def restrain(self, seen: Observation, target: Target) -> Target: ...
+
+
+def with_rest_idle(target: Target, legs: Iterable[Leg], why: str) -> Target:
+    """The legs that are in a market, and one idle leg with all the rest."""
+    placed = tuple(leg for leg in legs if leg.market is not None and leg.weight_wad)
+    idle_wad = WAD - sum(leg.weight_wad for leg in placed)
+    rest = (Leg(None, idle_wad),) if idle_wad else ()
+    return replace(target, legs=placed + rest, reason=f"{target.reason}; {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class CapMarket:
+    """No market above the cap; the excess goes idle, never to another market."""
+
+    cap_bps: int
+
+    def restrain(self, seen: Observation, target: Target) -> Target:
+        cap_wad = mul_div_down(self.cap_bps, WAD, BPS)
+        if all(leg.market is None or leg.weight_wad <= cap_wad for leg in target.legs):
+            return target
+        legs = (replace(leg, weight_wad=min(leg.weight_wad, cap_wad)) for leg in target.legs)
+        return with_rest_idle(target, legs, f"no market above {self.cap_bps / 100:g} %")
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCover:
+    """What we would hold must fit so many times into what the market can pay out now; the rest goes idle."""
+
+    cover_bps: int
+
+    def restrain(self, seen: Observation, target: Target) -> Target:
+        total = Amount(target.asset, held_raw(seen, target.asset))
+        if not total.raw:
+            return target
+        legs = tuple(replace(leg, weight_wad=self._weight_wad(seen, leg, total)) for leg in target.legs)
+        if legs == target.legs:
+            return target
+        return with_rest_idle(target, legs, f"the exit must be covered {self.cover_bps / BPS:g} times")
+
+    def _weight_wad(self, seen: Observation, leg: Leg, total: Amount) -> int:
+        if leg.market is None:
+            return leg.weight_wad
+        state = seen.state(leg.market)
+        if state is None:
+            return 0
+        adapter = adapter_of(leg.market)
+        own_raw = adapter.value_raw(state, seen.portfolio.position(leg.market))
+        # what we add raises what can be paid out by the same amount, so only the others' liquidity is cover
+        others_raw = max(0, adapter.withdrawable_raw(state) - own_raw) if own_raw else adapter.withdrawable_raw(state)
+        room_raw = mul_div_down(others_raw, BPS, self.cover_bps)
+        return min(leg.weight_wad, mul_div_down(room_raw, WAD, total.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class UtilisationCeiling:
+    """A market lent out above the ceiling is left: its lenders queue for the exit."""
+
+    ceiling_bps: int
+
+    def restrain(self, seen: Observation, target: Target) -> Target:
+        utilisation = seen.now("utilisation")
+        legs = tuple(
+            replace(leg, weight_wad=0)
+            if leg.market is not None and not utilisation[seen.market_index(leg.market)] <= self.ceiling_bps / BPS
+            else leg
+            for leg in target.legs
+        )
+        if legs == target.legs:
+            return target
+        return with_rest_idle(target, legs, f"left above {self.ceiling_bps / 100:g} % utilisation")
