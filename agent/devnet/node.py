@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,12 +45,11 @@ class Node:
             start_new_session=True,
         )
         self._watchdog = watch(self._process.pid)
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(self.stop)
             self._await_answer()
             self.rpc("anvil_setBlockTimestampInterval", 1)
-        except BaseException:
-            self.stop()
-            raise
+            unfinished.pop_all()
 
     def __enter__(self) -> Self:
         return self
