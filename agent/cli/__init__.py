@@ -1,0 +1,208 @@
+"""The command line. Each command imports what it needs when it runs; nothing here computes, signs or decides."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="usufruct",
+    help="An agent that earns on-chain yield and can be trusted with the key. It signs on test networks only.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+backtest_app = typer.Typer(help="Run a strategy over recorded or synthetic history, and report it.", no_args_is_help=True)
+wallet_app = typer.Typer(help="The encrypted key the keeper signs with.", no_args_is_help=True)
+operator_app = typer.Typer(help="The keys of the people who say yes.", no_args_is_help=True)
+app.add_typer(backtest_app, name="backtest")
+app.add_typer(wallet_app, name="wallet")
+app.add_typer(operator_app, name="operator")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask on the terminal; the operator's password is still needed.")]
+PasswordFile = Annotated[
+    Optional[Path],  # noqa: UP045  (typer reads this annotation at run time)
+    typer.Option("--password-file", help="A file of mode 0600 with the password; without it you are asked."),
+]
+OperatorKey = Annotated[Path, typer.Option("--operator-key", help="Your operator key file.")]
+OperatorName = Annotated[str, typer.Option("--operator", help="Your name as enrolled in the policy.")]
+CONFIG = Path("usufruct.toml")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the run's files go.")] = Path("runs/demo"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the chain and the keeper running afterwards, to try commands on.")
+    ] = False,
+) -> None:
+    """The whole story on a private chain: observe, propose, ask, sign, earn, refuse an attack, backtest."""
+    from agent.cli.demo import tell
+
+    tell(folder, keep=keep)
+
+
+@app.command()
+def doctor(config: Config = CONFIG, json: Json = False) -> None:
+    """Check every setting, endpoint, key file, clock and limit: fine, or what to do."""
+    from agent.cli.doctor import doctor as examine
+
+    if not examine(config, as_json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def observe(config: Config = CONFIG, json: Json = False) -> None:
+    """Markets with net APR for your size, and why each refused one is refused."""
+    from agent.cli.look import observe as run
+
+    run(config, as_json=json)
+
+
+@app.command()
+def run(
+    mode: Annotated[str, typer.Option(help="paper or live. Live is for test networks and asks a person.")],
+    config: Config = CONFIG,
+    once: Annotated[bool, typer.Option("--once", help="One cycle, then stop.")] = False,
+    cash: Annotated[Optional[int], typer.Option(help="Paper only: begin anew with so many whole units.")] = None,  # noqa: UP045
+) -> None:
+    """The agent: one cycle after another at the strategy's cadence."""
+    from agent.cli.run import run as start
+
+    start(config, mode=mode, once=once, cash=cash)
+
+
+@app.command()
+def keeper(config: Config = CONFIG, password_file: PasswordFile = None) -> None:
+    """The guarded wallet process: it alone holds the key. `run --mode live` starts it for you."""
+    from agent.cli.keep import keeper as serve
+
+    serve(config, password_file)
+
+
+@app.command()
+def approvals(config: Config = CONFIG, json: Json = False) -> None:
+    """Plans that wait for a person: decoded calls and simulated effects."""
+    from agent.cli.supervise import approvals as show
+
+    show(config, as_json=json)
+
+
+@app.command()
+def approve(
+    plan: Annotated[str, typer.Argument(help="The id that `approvals` shows.")],
+    operator: OperatorName,
+    operator_key: OperatorKey,
+    config: Config = CONFIG,
+    password_file: PasswordFile = None,
+    yes: Yes = False,
+) -> None:
+    """Say yes to one plan, bound to its bytes, and carry it out."""
+    from agent.cli.supervise import approve as say_yes
+
+    say_yes(config, plan, operator=operator, key_file=operator_key, password_file=password_file, asked=not yes)
+
+
+@app.command()
+def reject(plan: Annotated[str, typer.Argument(help="The id that `approvals` shows.")], config: Config = CONFIG) -> None:
+    """Say no to one plan."""
+    from agent.cli.supervise import reject as say_no
+
+    say_no(config, plan)
+
+
+@app.command()
+def pause(
+    config: Config = CONFIG, reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "paused by a person"
+) -> None:
+    """Stop all signing at once. Works with the keeper down and survives restarts."""
+    from agent.cli.supervise import pause as stop
+
+    stop(config, reason)
+
+
+@app.command()
+def resume(
+    operator: OperatorName, operator_key: OperatorKey, config: Config = CONFIG, password_file: PasswordFile = None
+) -> None:
+    """End a pause; needs an operator's signature."""
+    from agent.cli.supervise import resume as go_on
+
+    go_on(config, operator=operator, key_file=operator_key, password_file=password_file)
+
+
+@app.command()
+def explain(
+    plan: Annotated[str, typer.Argument(help="A cycle's id; `last` for the newest.")] = "last",
+    mode: Annotated[str, typer.Option(help="Whose history: live or paper.")] = "live",
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """One decision: what was seen, chosen, refused, signed and booked."""
+    from agent.cli.look import explain as tell
+
+    tell(config, plan, mode=mode, as_json=json)
+
+
+@wallet_app.command("create")
+def wallet_create(
+    path: Annotated[Path, typer.Argument(help="The keystore file to make.")], password_file: PasswordFile = None
+) -> None:
+    """A new key, encrypted under a password you type. Prints its address; the key is never shown."""
+    from agent.cli.keys import create_wallet
+
+    create_wallet(path, password_file)
+
+
+@wallet_app.command("address")
+def wallet_address(path: Annotated[Path, typer.Argument(help="The keystore file.")]) -> None:
+    """The address of a keystore, without its password."""
+    from agent.cli.keys import show_address
+
+    show_address(path)
+
+
+@operator_app.command("create")
+def operator_create(
+    path: Annotated[Path, typer.Argument(help="The key file to make.")], password_file: PasswordFile = None
+) -> None:
+    """A new operator key. Prints the public key to enrol in the policy."""
+    from agent.cli.keys import create_operator
+
+    create_operator(path, password_file)
+
+
+@backtest_app.command("run")
+def backtest_run(
+    data: Annotated[Optional[Path], typer.Option(help="A folder of recorded rates; without it a seeded synthetic tape.")] = None,  # noqa: UP045
+    gas: Annotated[Optional[Path], typer.Option(help="A folder of recorded gas prices.")] = None,  # noqa: UP045
+    asset: Annotated[Optional[list[str]], typer.Option(help="USDC, USDT or DAI; may be given several times.")] = None,  # noqa: UP045
+    start: Annotated[str, typer.Option(help="First day, UTC.")] = "2023-01-27",
+    end: Annotated[str, typer.Option(help="Day after the last, UTC.")] = "2026-01-20",
+    cash: Annotated[int, typer.Option(help="Whole units of the asset to begin with.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Of the synthetic tape.")] = 7,
+    out: Annotated[Path, typer.Option(help="Where the report goes; CSV and JSON lie beside it.")] = Path(
+        "runs/backtest/report.html"
+    ),
+    json: Json = False,
+) -> None:
+    """Run lending rotation and its benchmarks, net of gas, and write one page."""
+    from agent.cli.backtests import Asked
+    from agent.cli.backtests import run as start_run
+
+    asked = Asked(data=str(data or ""), gas=str(gas or ""), assets=tuple(asset or ()), start=start, end=end, cash=cash, seed=seed)
+    start_run(asked, out, as_json=json)
+
+
+@backtest_app.command("report")
+def backtest_report(
+    run_file: Annotated[Path, typer.Argument(help="The JSON that `backtest run` wrote.")],
+    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("runs/backtest/report.html"),
+) -> None:
+    """Write the page of a finished run again."""
+    from agent.cli.backtests import report
+
+    report(run_file, out)

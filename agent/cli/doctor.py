@@ -1,0 +1,128 @@
+"""Every setting, endpoint, key file, clock and limit: fine, or what to do. It changes nothing and stops at nothing."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.cli import tables
+from agent.settings import Settings, load_deployment, load_settings, require_live
+from strategies.domain import NATIVE, Deployment
+from strategies.errors import KeeperUnreachable, UsufructError
+from strategies.units import WAD
+from wallets import pause, reading
+from wallets.client import KeeperClient, socket_path
+from wallets.endpoints import LOCAL_CHAIN_ID, Endpoint, code_digest
+
+MAX_SKEW_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `fine` None: not wrong, but worth knowing."""
+
+    what: str
+    fine: bool | None
+    text: str
+
+
+def doctor(config: Path, *, as_json: bool) -> bool:
+    """Print every finding; whether nothing is wrong."""
+    findings = list(examine(config))
+    if as_json:
+        tables.say_json([{"what": f.what, "fine": f.fine, "text": f.text} for f in findings])
+    for finding in findings if not as_json else ():
+        mark, style = {True: ("ok  ", "green"), False: ("no  ", "red"), None: ("note", "yellow")}[finding.fine]
+        tables.say(f"{mark} {finding.what}: {finding.text}", style)
+    return all(finding.fine is not False for finding in findings)
+
+
+def examine(config: Path) -> Iterator[Finding]:
+    """Look at everything that can be looked at; what cannot be is a finding too."""
+    try:
+        settings = load_settings(config, {})
+    except UsufructError as error:
+        yield from (Finding("settings", False, line) for line in str(error).splitlines())
+        return
+    yield Finding("settings", True, f"{config} is complete")
+    try:
+        deployment = load_deployment(settings)
+    except UsufructError as error:
+        yield Finding("deployment", False, str(error))
+        return
+    yield Finding("deployment", True, f"{deployment.name}: {len(deployment.markets)} markets, {len(deployment.assets)} assets")
+    endpoint = Endpoint(settings.chain.endpoint.get_secret_value(), timeout_seconds=settings.chain.read_timeout_seconds)
+    for what, look in (
+        ("chain", lambda: _chain(settings, endpoint)),
+        ("clock", lambda: _clock(endpoint)),
+        ("code", lambda: _code(deployment, endpoint)),
+        ("markets", lambda: _markets(settings, deployment, endpoint)),
+        ("live", lambda: _live(settings)),
+        ("pause", lambda: _pause(settings)),
+        ("keeper", lambda: _keeper(settings)),
+    ):
+        yield from _looked(what, look)
+
+
+def _looked(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except UsufructError as error:
+        yield Finding(what, False, str(error))
+
+
+def _chain(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
+    found = endpoint.chain_id()
+    same = found == settings.policy.chain_id
+    yield Finding("chain", same, f"the endpoint serves chain {found}; the policy names {settings.policy.chain_id}")
+
+
+def _clock(endpoint: Endpoint) -> Iterator[Finding]:
+    if endpoint.chain_id() == LOCAL_CHAIN_ID:
+        yield Finding("clock", None, "a private chain: time is what its blocks say")
+        return
+    skew_seconds = int(time.time()) - endpoint.read_header().timestamp
+    fine = -MAX_SKEW_SECONDS < skew_seconds < MAX_SKEW_SECONDS
+    yield Finding("clock", fine, f"the last block is {skew_seconds} s old by this machine's clock (at most {MAX_SKEW_SECONDS})")
+
+
+def _code(deployment: Deployment, endpoint: Endpoint) -> Iterator[Finding]:
+    addresses = sorted(deployment.code)
+    for address, code in zip(addresses, endpoint.code(addresses), strict=True):
+        if code_digest(code) != deployment.code[address]:
+            yield Finding("code", False, f"{address} does not carry the code the deployment names: do not use it")
+            return
+    yield Finding("code", True, f"{len(addresses)} contracts carry the code the deployment names")
+
+
+def _markets(settings: Settings, deployment: Deployment, endpoint: Endpoint) -> Iterator[Finding]:
+    seen, held = reading.read(endpoint, deployment, settings.policy.account)
+    for name, why in seen.refused:
+        yield Finding(name, None, why)
+    yield Finding("block", True, f"{seen.block} read whole in one request")
+    native_wei = sum(idle.raw for idle in held.idle if idle.asset.address == NATIVE)
+    needed_wei = settings.policy.min_native_reserve_wei
+    text = f"{native_wei / WAD:.4g} of the native coin; {needed_wei / WAD:.4g} must always stay"
+    yield Finding("gas", native_wei > needed_wei, text)
+
+
+def _live(settings: Settings) -> Iterator[Finding]:
+    require_live(settings)
+    yield Finding("live", True, "a live run may start: test chain, enrolled operator, private keystore of the policy's account")
+
+
+def _pause(settings: Settings) -> Iterator[Finding]:
+    found = pause.read_pause(settings.wallet.folder)
+    yield Finding("pause", None if found else True, f"paused: {found.reason}" if found else "not paused")
+
+
+def _keeper(settings: Settings) -> Iterator[Finding]:
+    client = KeeperClient(socket_path(settings.wallet.folder), account=settings.policy.account, timeout_seconds=10)
+    try:
+        status = client.status()
+    except KeeperUnreachable:
+        yield Finding("keeper", None, "not running; `run --mode live` starts it")
+        return
+    begun = f", settling {', '.join(status.unfinished)}" if status.unfinished else ""
+    yield Finding("keeper", True, f"signs for {status.account} on chain {status.chain_id}{begun}")

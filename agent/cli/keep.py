@@ -1,0 +1,29 @@
+"""The keeper's process: settings in, then it serves until it is told to end. The password is typed or read from a 0600 file."""
+
+from pathlib import Path
+from typing import Final
+
+from agent.cli.keys import known_password
+from agent.cli.tables import say
+from agent.settings import load_deployment, load_settings, require_live
+from wallets.keeper import KeeperSettings, serve
+
+RECEIPT_SECONDS: Final = 120  # how long a sent transaction is waited for before the request is answered
+
+
+def keeper(config: Path, password_file: Path | None) -> None:
+    """Serve. Raises SettingsError where it could not be safe."""
+    settings = load_settings(config, {})
+    require_live(settings)
+    load_deployment(settings)  # what the settings name must exist there; the keeper reads the file again by itself
+    password = known_password(password_file or settings.wallet.password_file, f"the keystore {settings.wallet.keystore}")
+    told = KeeperSettings(
+        folder=settings.wallet.folder,
+        keystore=settings.wallet.keystore,
+        deployment=settings.chain.deployment,
+        endpoint=settings.chain.endpoint,
+        read_timeout_seconds=settings.chain.read_timeout_seconds,
+        receipt_timeout_seconds=RECEIPT_SECONDS,
+        policy=settings.policy,
+    )
+    serve(told, password, lambda: say("the keeper listens", "dim"))

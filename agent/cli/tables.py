@@ -1,0 +1,129 @@
+"""Tables and lines for people. It prints what it is given and computes nothing but columns."""
+
+import json as jsonlib
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from strategies.domain import (
+    Action,
+    Amount,
+    Approve,
+    Assessment,
+    Borrow,
+    Deployment,
+    Repay,
+    Revoke,
+    Supply,
+    Transfer,
+    Withdraw,
+    figure,
+    written,
+)
+from strategies.units import GWEI
+from wallets.wallet import Approved, Effects, Reason, Receipt
+
+console: Final = Console(highlight=False, soft_wrap=True)
+
+
+def say(text: str = "", style: str = "") -> None:
+    """One line."""
+    console.print(Text(text, style=style))
+
+
+def step(number: int, title: str) -> None:
+    """A heading of the story."""
+    console.print()
+    console.print(Text(f" {number} ", style="bold reverse"), Text(title, style="bold"))
+
+
+def say_json(content: object) -> None:
+    """One JSON document, for programs."""
+    console.print(Text(jsonlib.dumps(content, sort_keys=True)), soft_wrap=True)
+
+
+def percent(share: float) -> str:
+    """A share of one, with two decimals; a dash where it is unknown."""
+    return "–" if math.isnan(share) else f"{share:.2%}"
+
+
+def action(what: Action) -> str:
+    """One action in words."""
+    match what:
+        case Supply():
+            return f"supply {written(what.amount)} to {what.market.id}"
+        case Withdraw():
+            return f"withdraw {_much(what.amount)} from {what.market.id}"
+        case Borrow():
+            return f"borrow {written(what.amount)} from {what.market.id}"
+        case Repay():
+            return f"repay {_much(what.amount)} to {what.market.id}"
+        case Approve():
+            return f"allow {what.spender} to take exactly {written(what.amount)}"
+        case Revoke():
+            return f"take every allowance of {what.asset.symbol} from {what.spender}"
+        case Transfer():
+            return f"send {written(what.amount)} to {what.recipient}"
+
+
+def _much(what: object) -> str:
+    return written(what) if isinstance(what, Amount) else "everything"
+
+
+def markets(assessments: Sequence[Assessment], size: Amount, held: Sequence[str]) -> None:
+    """The table of `observe`: what each market would earn for this size, or why not."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, side in (("market", "left"), ("supply APR", "right"), ("net APR", "right"), ("used", "right")):
+        table.add_column(name, justify="right" if side == "right" else "left")
+    table.add_column("can be withdrawn", justify="right")
+    table.add_column("", justify="left")
+    best = max((a.net_apr for a in assessments if not a.reasons), default=0.0)
+    for one in assessments:
+        note = "; ".join(one.reasons) or ("held" if one.market.id in held else "")
+        style = "bold" if not one.reasons and one.net_apr == best else ("dim" if one.reasons else "")
+        free = figure(one.withdrawable_raw // 10**one.market.asset.decimals, 0)
+        row = (one.market.id, percent(one.supply_apr), percent(one.net_apr), percent(one.utilisation), free, note)
+        table.add_row(*row, style=style)
+    console.print(table)
+    say(f"net: for {written(size)}, after its own effect on the rate and the gas of entering and leaving", "dim")
+
+
+def effects(of: Effects, deployment: Deployment) -> None:
+    """What the exact calls change, as the simulator says."""
+    for change in of.changes:
+        decimals = next((asset.decimals for asset in deployment.assets if asset.address == change.unit), None)
+        text = figure(change.delta_raw, decimals) if decimals is not None else f"{change.delta_raw:,} units"
+        say(f"    {'+' if change.delta_raw > 0 else ''}{text} {change.symbol}")
+    for left in of.allowances:
+        say(f"    allowance left: {left.raw} of {left.token} for {left.spender}", "red")
+    if not of.allowances:
+        say("    allowances left: none")
+
+
+def verdict(of: Approved, actions: Iterable[Action | None], deployment: Deployment) -> None:
+    """A plan that waits for a yes: decoded calls and simulated effects."""
+    for call, decoded in zip(of.calls, actions, strict=True):
+        say(f"    {action(decoded) if decoded else 'UNREADABLE'}   [{call.target[:10]}… {call.data[:4].hex()}]")
+    say(f"  simulated at block {of.block}:")
+    effects(of.effects, deployment)
+    say(f"  digest {of.digest}", "dim")
+
+
+def refusal(reasons: Iterable[Reason]) -> None:
+    """Every rule that was broken."""
+    for reason in reasons:
+        say(f"    {reason.rule}: {reason.text}")
+
+
+def receipt(of: Receipt) -> None:
+    """What was mined."""
+    for mined in of.transactions:
+        worked = "ok" if mined.succeeded else "reverted"
+        price = mined.fee_wei / mined.gas_used / GWEI if mined.gas_used else 0.0
+        say(f"    block {mined.block}  {mined.hash}  {worked}, {mined.gas_used:,} gas at {price:.3g} gwei")
+    if of.note:
+        say(f"    {of.note}", "red")

@@ -1,0 +1,182 @@
+"""The command line as a person or a program uses it: real processes on a real stage."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.cli.stage import CASH_USD, OPERATOR
+from tests.supervised import Play, play
+
+HEAVY = ("web3", "pandas", "langgraph", "ccxt", "pyarrow", "plotly", "numpy", "eth_account", "pydantic")
+
+
+def usufruct(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        (sys.executable, "-m", "agent", *arguments),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": "160", **variables},
+    )
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    with play(tmp_path_factory.mktemp("cli")) as played:
+        yield played
+
+
+def config(on: Play) -> tuple[str, str]:
+    return "--config", str(on.stage.config)
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    said = usufruct("--help")
+    assert said.returncode == 0
+    for (
+        command
+    ) in "demo doctor observe run keeper approvals approve reject pause resume explain backtest wallet operator".split():
+        assert re.search(rf"^  {command} ", said.stdout, re.MULTILINE), command
+    loaded = subprocess.run(
+        (sys.executable, "-c", "import sys, agent.cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not set(loaded.stdout.split()) & set(HEAVY)
+
+
+def test_a_missing_settings_file_says_what_to_do() -> None:
+    said = usufruct("observe", "--config", "nowhere.toml")
+    assert said.returncode == 2
+    assert "no such file" in said.stderr
+    assert "usufruct.example.toml" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_an_unknown_mode_is_refused(on: Play) -> None:
+    said = usufruct("run", "--mode", "yolo", "--once", *config(on))
+    assert (said.returncode, "write paper or live" in said.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("USUFRUCT_POLICY__CHAIN_ID", "1", "chain"),
+        ("USUFRUCT_POLICY__MAX_DAY_USD", "1e9", "whole number"),
+        ("USUFRUCT_POLICY__MAX_LOSS", "5", "no such setting"),
+        ("USUFRUCT_STRATEGY__NAMES", '["yolo"]', "is not known"),
+    ],
+)
+def test_a_setting_that_is_wrong_stops_the_start_by_name(on: Play, variable: str, value: str, complaint: str) -> None:
+    said = usufruct("run", "--mode", "live", "--once", *config(on), **{variable: value})
+    assert said.returncode != 0
+    assert complaint in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_missing_limit_is_an_error_and_not_an_infinity(on: Play, tmp_path: Path) -> None:
+    lines = on.stage.config.read_text().splitlines()
+    kept = tmp_path / "usufruct.toml"
+    kept.write_text("\n".join(line for line in lines if not line.startswith("max_day_usd")))
+    said = usufruct("observe", "--config", str(kept))
+    assert said.returncode == 2
+    assert "policy.max_day_usd: missing; limits have no defaults" in said.stderr
+
+
+@pytest.mark.chain
+def test_doctor_finds_the_demo_stage_healthy(on: Play) -> None:
+    said = usufruct("doctor", "--json", *config(on))
+    findings = json.loads(said.stdout)
+    assert said.returncode == 0, findings
+    assert {"settings", "chain", "code", "block", "gas", "live", "keeper"} <= {one["what"] for one in findings}
+
+
+@pytest.mark.chain
+def test_doctor_names_what_is_wrong_and_exits_with_one(on: Play) -> None:
+    said = usufruct("doctor", *config(on), USUFRUCT_CHAIN__ENDPOINT="http://127.0.0.1:9")
+    assert said.returncode == 1
+    assert "no " in said.stdout
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.chain
+def test_observe_gives_every_market_of_the_asset_with_its_net_rate(on: Play) -> None:
+    said = json.loads(usufruct("observe", "--json", *config(on)).stdout)
+    assert [market["market"] for market in said["markets"]] == ["aave-core:USDC", "aave-prime:USDC"]
+    assert said["size_raw"] == str(CASH_USD * 10**6)
+    for market in said["markets"]:
+        assert 0 < market["net_apr"] < market["supply_apr"]
+
+
+@pytest.mark.chain
+def test_a_paper_run_moves_paper_and_sends_nothing(on: Play) -> None:
+    first = usufruct("run", "--mode", "paper", "--once", "--cash", "20000", *config(on))
+    assert first.returncode == 0, first.stderr
+    assert "hold aave-prime:USDC" in first.stdout
+    second = usufruct("run", "--mode", "paper", "--once", *config(on))
+    assert "the best markets are held" in second.stdout
+    assert on.session.endpoint.nonce(on.stage.account, "pending") == 0
+    told = usufruct("explain", "last", "--mode", "paper", "--json", *config(on))
+    assert [line["kind"] for line in json.loads(told.stdout)] == ["observation", "decision"]
+
+
+@pytest.mark.chain
+def test_a_pause_stops_the_keeper_until_an_operator_signs_its_end(on: Play) -> None:
+    key = ("--operator", OPERATOR, "--operator-key", str(on.stage.operator_key))
+    password = ("--password-file", str(on.stage.password_file))
+    assert usufruct("pause", *config(on), "--reason", "a test").returncode == 0
+    refused = usufruct("run", "--mode", "live", "--once", *config(on))
+    assert "waits for a person" not in refused.stdout
+    assert "paused: a test" in usufruct("doctor", *config(on)).stdout
+    assert usufruct("resume", *key, *password, *config(on)).returncode == 0
+    allowed = usufruct("run", "--mode", "live", "--once", *config(on))
+    assert "waits for a person" in allowed.stdout
+    cycle = json.loads(usufruct("approvals", "--json", *config(on)).stdout)[0]["id"]
+    assert usufruct("reject", cycle, *config(on)).returncode == 0
+    assert "nothing waits" in usufruct("approvals", *config(on)).stdout
+
+
+def test_a_wallet_is_made_once_and_shows_its_address(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.touch(mode=0o600)
+    password.write_text("correct horse battery")
+    made = usufruct("wallet", "create", str(tmp_path / "key.json"), "--password-file", str(password))
+    assert made.returncode == 0, made.stderr
+    address = usufruct("wallet", "address", str(tmp_path / "key.json")).stdout.strip()
+    assert re.fullmatch(r"0x[0-9a-f]{40}", address)
+    assert address in made.stdout
+    again = usufruct("wallet", "create", str(tmp_path / "key.json"), "--password-file", str(password))
+    assert again.returncode == 1
+    assert "never overwritten" in again.stderr
+
+
+def test_backtest_runs_on_a_fresh_checkout_and_its_report_is_made_again(tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    said = usufruct("backtest", "run", "--seed", "3", "--out", str(out), "--json")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout)["studies"]["USDC"]["results"]["idle"]["moves"] == 0
+    first = out.read_bytes()
+    out.unlink()
+    again = usufruct("backtest", "report", str(tmp_path / "report.json"), "--out", str(out))
+    assert again.returncode == 0, again.stderr
+    assert out.read_bytes() == first
+
+
+def test_backtest_report_refuses_a_result_that_does_not_come_out_again(tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert usufruct("backtest", "run", "--seed", "3", "--out", str(out)).returncode == 0
+    file = tmp_path / "report.json"
+    recorded = json.loads(file.read_text())
+    recorded["asked"]["seed"] = 4
+    file.write_text(json.dumps(recorded))
+    said = usufruct("backtest", "report", str(file), "--out", str(out))
+    assert said.returncode == 2
+    assert "does not come out the same" in said.stderr

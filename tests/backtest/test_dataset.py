@@ -1,0 +1,178 @@
+"""Tapes of recorded rates: the index in integers, columns and states as one, and folders that come back as they went."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backtest.dataset import index_columns, load, recompute_digest, save, tape_from_rates
+from strategies.errors import BadTape
+from strategies.protocols.recorded_index import index_now_ray
+from strategies.protocols.registry import adapter_of
+from strategies.tape import Reading, tape_of
+from strategies.units import HALF_RAY, RAY, SECONDS_PER_YEAR
+from tests.backtest.recorded import MARKETS, START, rates, tape
+
+APR = st.floats(min_value=0, max_value=3, allow_nan=False)
+
+
+@given(st.lists(APR, min_size=1, max_size=30))
+def test_the_index_is_compounding_by_hand_in_integers(aprs: list[float]) -> None:
+    built = index_columns(tape([[apr] for apr in aprs]))
+    index_ray = RAY
+    assert built.index_ray(0, 0) == index_ray
+    for row, apr in enumerate(aprs[:-1], start=1):
+        rate_ray = round_half_up(Fraction(apr) * RAY)
+        growth_ray = RAY + rate_ray * 3_600 // SECONDS_PER_YEAR
+        index_ray = (index_ray * growth_ray + HALF_RAY) // RAY
+        assert built.index_ray(row, 0) == index_ray
+
+
+def round_half_up(value: Fraction) -> int:
+    return int((value + Fraction(1, 2)) // 1)
+
+
+@given(st.lists(st.tuples(APR, APR), min_size=2, max_size=20), st.integers(min_value=1, max_value=1_000))
+def test_a_row_is_the_row_before_accrued_for_the_seconds_between(aprs: list[tuple[float, float]], hours: int) -> None:
+    timestamp = START + 3_600 * hours * np.arange(len(aprs), dtype=np.int64)
+    made = tape(aprs, timestamp=timestamp)
+    for row in range(len(aprs) - 1):
+        for at, market in enumerate(MARKETS):
+            state = made.states.state(row, at)
+            assert state is not None
+            later = adapter_of(market).accrue(state, 3_600 * hours)
+            assert index_now_ray(later) == index_columns(made).index_ray(row + 1, at)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.tuples(APR, st.floats(0, 1.01), st.floats(0, 1e10)), min_size=1, max_size=20))
+def test_columns_are_the_float_view_of_the_exact_states(cells: list[tuple[float, float, float]]) -> None:
+    apr, utilisation, available = (np.array(column)[:, None] for column in zip(*cells, strict=True))
+    made = tape(apr.tolist(), utilisation=utilisation, available=available)
+    readings = [
+        Reading(int(made.block[row]), "", int(made.timestamp[row]), 0, (made.states.state(row, 0),), ())
+        for row in range(len(made))
+    ]
+    again = tape_of(made.deployment, readings)
+    for name in ("supply_apr", "borrow_apr", "utilisation", "available"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(again, name))
+
+
+def test_a_missing_cell_keeps_the_rate_said_last_and_time_goes_on() -> None:
+    made = tape([[0.10], [float("nan")], [float("nan")], [0.20]])
+    states = [made.states.state(row, 0) for row in range(4)]
+    assert all(state is not None for state in states)
+    assert np.isnan(made.supply_apr[1, 0]) and not made.fresh[1, 0]
+    assert states[2].supply_rate_ray == states[0].supply_rate_ray  # type: ignore[union-attr]
+    assert states[0].index_ray < states[1].index_ray < states[2].index_ray  # type: ignore[union-attr]
+
+
+def test_a_gap_between_rows_earns_what_its_seconds_earn() -> None:
+    hourly, gap = tape([[0.10]] * 3), tape([[0.10]] * 2, timestamp=np.array([START, START + 7_200]))
+    whole = RAY + round_half_up(Fraction(0.10) * RAY) * 7_200 // SECONDS_PER_YEAR
+    assert index_columns(gap).index_ray(1, 0) == whole
+    assert index_columns(hourly).index_ray(2, 0) > whole  # it compounded once on the way
+
+
+def test_a_market_that_has_not_spoken_has_no_state() -> None:
+    made = tape([[float("nan"), 0.01], [0.02, 0.01]])
+    assert made.states.state(0, 0) is None
+    assert index_columns(made).index_ray(0, 0) == 0
+    assert index_columns(made).index_ray(1, 0) == RAY
+
+
+def test_half_a_state_counts_as_not_said() -> None:
+    made = tape([[0.02], [0.02]], utilisation=np.array([[0.5], [np.nan]]))
+    assert np.isnan(made.supply_apr[1, 0]) and not made.fresh[1, 0]
+    assert made.fresh[0, 0]
+
+
+def test_unknown_liquidity_is_unknown_and_none_is_none() -> None:
+    made = tape([[0.02], [0.02]], available=np.array([[np.nan], [0.0]]))
+    unknown, drained = made.states.state(0, 0), made.states.state(1, 0)
+    assert unknown is not None and unknown.available_raw is None
+    assert drained is not None and drained.available_raw == 0
+
+
+@pytest.mark.parametrize("apr", [-0.01, float("inf"), 101.0])
+def test_refuses_rates_that_are_negative_infinite_or_absurd(apr: float) -> None:
+    with pytest.raises(BadTape, match="a year"):
+        tape([[0.02], [apr]])
+
+
+def test_refuses_an_index_that_no_contract_could_hold() -> None:
+    decades = START + 10 * SECONDS_PER_YEAR * np.arange(8, dtype=np.int64)
+    with pytest.raises(BadTape, match="128 bits"):
+        tape([[66.0]] * 8, timestamp=decades)
+
+
+def test_accepts_the_largest_rate_that_is_not_absurd() -> None:
+    assert tape([[100.0 / 1.5]]).supply_apr[0, 0] > 66
+
+
+def test_refuses_columns_of_another_length() -> None:
+    with pytest.raises(BadTape, match="shape"):
+        tape([[0.02], [0.02]], block=np.array([1], dtype=np.int64))
+
+
+def test_refuses_a_negative_utilisation() -> None:
+    with pytest.raises(BadTape, match="negative"):
+        tape([[0.02]], utilisation=np.array([[-0.1]]))
+
+
+def test_a_saved_tape_comes_back_whole(tmp_path: Path) -> None:
+    made = tape([[0.02, 0.03], [0.04, float("nan")], [0.05, 0.01]])
+    save(made, tmp_path / "tape")
+    again = load(tmp_path / "tape")
+    assert again.deployment == made.deployment and again.digest == made.digest == recompute_digest(again)
+    assert all(again.states.state(row, at) == made.states.state(row, at) for row in range(3) for at in range(2))
+    assert isinstance(again.supply_apr, np.memmap)
+
+
+def test_a_changed_column_changes_the_digest(tmp_path: Path) -> None:
+    made = tape([[0.02], [0.04]])
+    save(made, tmp_path)
+    np.save(tmp_path / "supply_apr.npy", made.supply_apr + 0.01)
+    assert recompute_digest(load(tmp_path)) != made.digest
+
+
+def test_equal_rates_make_equal_digests_and_others_do_not() -> None:
+    same = [tape([[0.02], [0.04]]).digest for _ in range(2)]
+    assert same[0] == same[1] != tape([[0.02], [0.05]]).digest
+
+
+def test_refuses_a_folder_that_is_no_tape(tmp_path: Path) -> None:
+    with pytest.raises(BadTape, match="no saved tape"):
+        load(tmp_path)
+
+
+def test_refuses_a_saved_tape_of_another_format(tmp_path: Path) -> None:
+    save(tape([[0.02]]), tmp_path)
+    description = json.loads((tmp_path / "tape.json").read_text()) | {"format": 99}
+    (tmp_path / "tape.json").write_text(json.dumps(description))
+    with pytest.raises(BadTape, match="format 99"):
+        load(tmp_path)
+
+
+def test_refuses_a_saved_tape_with_a_column_cut_short(tmp_path: Path) -> None:
+    made = tape([[0.02], [0.04]])
+    save(made, tmp_path)
+    np.save(tmp_path / "supply_apr.npy", made.supply_apr[:1])
+    with pytest.raises(BadTape, match="shape"):
+        load(tmp_path)
+
+
+def test_refuses_to_save_a_tape_without_recorded_indices(tmp_path: Path) -> None:
+    made = tape([[0.02]])
+    bare = replace(made, states=tape_of(made.deployment, [Reading(1, "", START, 0, (None,), ())]).states)
+    with pytest.raises(BadTape, match="recorded indices"):
+        save(bare, tmp_path)
+
+
+def test_a_tape_can_be_made_twice_from_the_same_rates() -> None:
+    source = rates([[0.02], [float("nan")], [1e-15]])
+    assert tape_from_rates(source).digest == tape_from_rates(source).digest

@@ -1,0 +1,390 @@
+"""Each rule of the guard: a case it lets pass and its twin that it refuses, by name."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strategies.domain import (
+    ALL,
+    Action,
+    Amount,
+    Approve,
+    Borrow,
+    Portfolio,
+    Position,
+    Quote,
+    Repay,
+    Revoke,
+    Supply,
+    Transfer,
+    Withdraw,
+)
+from strategies.errors import IncompleteRead
+from strategies.protocols.adapter import Call
+from strategies.units import GWEI, USD_E8, WAD
+from tests import worlds
+from tests.wallets import cases
+from tests.wallets.cases import (
+    AAVE_USDC,
+    AAVE_WETH,
+    LENDING,
+    STRANGER,
+    TREASURY,
+    calls_of,
+    case,
+    fees,
+    policy,
+    usdc,
+    weth,
+)
+from tests.worlds import ACCOUNT, ETHER, ONE, TWO, USDC
+from wallets import checks
+from wallets.case import Case
+from wallets.checks import CHECKS, Check
+from wallets.wallet import Allowance, Change
+
+SUPPLY = (Supply(ONE, usdc(10_000)),)
+MOVE = (Withdraw(ONE, ALL), Supply(TWO, usdc(10_000)))
+HELD = worlds.holding(ONE, 20_000 * cases.USD)
+LENT = Portfolio((usdc(50_000), weth(20), Amount(ETHER, WAD)))
+
+
+def lending(*actions: Action, portfolio: Portfolio = LENT, **changes: Any) -> Case:
+    return case(actions, seen=cases.lending_reading(), deployment=LENDING, portfolio=portfolio, **changes)
+
+
+def rules(check: Check, of: Case) -> list[str]:
+    return [reason.rule for reason in check(of)]
+
+
+def text(check: Check, of: Case) -> str:
+    return " | ".join(reason.text for reason in check(of))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_rule_lets_an_ordinary_plan_pass(check: Check) -> None:
+    assert check(case(SUPPLY)) == ()
+    assert check(case(MOVE, portfolio=HELD)) == ()
+    assert check(lending(Supply(AAVE_WETH, weth(10)), Borrow(AAVE_USDC, usdc(1_000)))) == ()
+
+
+def test_a_pause_stops_all_but_revocations() -> None:
+    assert "support call" in text(checks.not_paused, case(SUPPLY, paused="support call"))
+    assert checks.not_paused(case((Revoke(USDC, STRANGER),), paused="support call")) == ()
+
+
+@pytest.mark.parametrize("change", [{"endpoint_chain_id": 1}, {"policy": policy(chain_id=11155111)}])
+def test_refuses_more_than_one_chain(change: dict[str, Any]) -> None:
+    assert rules(checks.right_chain, case(SUPPLY, **change)) == ["chain"]
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "live", "refused"), [(1, True, True), (1, False, False), (84532, True, False), (8453, True, True)]
+)
+def test_live_value_moves_on_listed_testnets_only(chain_id: int, live: bool, refused: bool) -> None:
+    deployment = replace(worlds.DEPLOYMENT, chain_id=chain_id)
+    made = case(SUPPLY, endpoint_chain_id=chain_id, policy=policy(chain_id=chain_id), fees=fees(2) if live else None)
+    assert bool(checks.right_chain(replace(made, deployment=deployment))) == refused
+
+
+def word(address: str) -> bytes:
+    return bytes(12) + bytes.fromhex(address[2:])
+
+
+def damaged(call: Call, rule: str) -> Call:
+    """The same call with one thing wrong."""
+    match rule:
+        case "target":
+            return replace(call, target=STRANGER)
+        case "selector":
+            return replace(call, data=b"\xde\xad\xbe\xef" + call.data[4:])
+        case "calldata":
+            return replace(call, data=call.data + b"\x00")
+        case "value":
+            return replace(call, value_wei=1)
+        case "beneficiary":
+            return replace(call, data=call.data.replace(word(ACCOUNT), word(STRANGER)))
+        case _:
+            return replace(call, data=call.data.replace(word(USDC.address), word(STRANGER)))
+
+
+@pytest.mark.parametrize("rule", ["target", "selector", "calldata", "value", "beneficiary", "asset"])
+def test_names_what_makes_a_call_unreadable(rule: str) -> None:
+    approve, supply = calls_of([Supply(AAVE_USDC, usdc(5))])
+    bad = damaged(supply, rule)
+    found = lending(calls=(approve, bad))
+    assert rules(checks.readable, found) == [rule]
+    assert bad.target in text(checks.readable, found)
+    assert f"0x{bad.data[:4].hex()}" in text(checks.readable, found)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", bytes(3), bytes(4), bytes(36)])
+def test_bytes_without_meaning_are_refused_by_name(data: bytes) -> None:
+    assert rules(checks.readable, lending(calls=(Call(AAVE_USDC.address, data),))) == ["selector"]
+    assert rules(checks.readable, lending(calls=(Call(USDC.address, data),))) == ["selector"]
+
+
+def test_refuses_meaning_that_is_written_otherwise() -> None:
+    made = case(SUPPLY)
+    other = (Approve(usdc(10_000), ONE.address), Supply(ONE, usdc(9_999)))
+    assert rules(checks.canonical, replace(made, actions=other)) == ["calldata"]
+
+
+def test_refuses_a_market_that_is_not_listed() -> None:
+    assert rules(checks.allowed_markets, case(SUPPLY, policy=policy(markets=(TWO.id,), borrow_markets=()))) == ["target"]
+
+
+def test_refuses_to_borrow_where_it_is_not_listed() -> None:
+    assert checks.allowed_borrowing(lending(Borrow(AAVE_USDC, usdc(1)))) == ()
+    assert rules(checks.allowed_borrowing, lending(Borrow(AAVE_WETH, weth(1)))) == ["borrow"]
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        (Approve(usdc(5), ONE.address),),
+        (Approve(usdc(5), ONE.address), Withdraw(ONE, ALL)),
+        (Approve(usdc(5), ONE.address), Revoke(USDC, ONE.address)),
+        (Approve(usdc(6), ONE.address), Supply(ONE, usdc(5))),
+        (Approve(usdc(4), ONE.address), Supply(ONE, usdc(5))),
+        (Approve(usdc(5), TWO.address), Supply(ONE, usdc(5))),
+        (Approve(usdc(5), STRANGER), Supply(ONE, usdc(5))),
+        (Approve(weth(5), ONE.address), Supply(ONE, usdc(5))),
+        (Approve(usdc(5), ONE.address), Approve(usdc(5), ONE.address), Supply(ONE, usdc(5))),
+        (Approve(usdc(5), ONE.address), Repay(ONE, ALL)),
+    ],
+)
+def test_refuses_an_approval_that_the_next_call_does_not_use_up(actions: tuple[Action, ...]) -> None:
+    assert rules(checks.exact_approvals, replace(case(SUPPLY), actions=actions)) == ["approval"]
+
+
+def test_an_exact_approval_and_any_revocation_pass() -> None:
+    for actions in ((Approve(usdc(5), ONE.address), Supply(ONE, usdc(5))), (Revoke(USDC, STRANGER),)):
+        assert checks.exact_approvals(replace(case(SUPPLY), actions=actions)) == ()
+
+
+def test_refuses_an_allowance_that_stays() -> None:
+    made = case(SUPPLY)
+    assert made.effects is not None
+    left = replace(made.effects, allowances=(Allowance(USDC.address, STRANGER, 1),))
+    assert rules(checks.no_allowance_left, replace(made, effects=left)) == ["approval"]
+    assert rules(checks.no_allowance_left, replace(made, expected=left, effects=left)) == ["approval"]
+
+
+def test_what_leaves_for_good_goes_to_the_treasury_only() -> None:
+    assert checks.only_to_treasury(case((Transfer(usdc(1), TREASURY),))) == ()
+    assert rules(checks.only_to_treasury, case((Transfer(usdc(1), STRANGER),))) == ["beneficiary"]
+    assert rules(checks.only_to_treasury, case((Transfer(usdc(1), TREASURY),), policy=policy(treasury=None))) == ["beneficiary"]
+
+
+def test_refuses_native_value() -> None:
+    made = case(SUPPLY)
+    calls = (made.calls[0], replace(made.calls[1], value_wei=1))
+    assert rules(checks.no_native_value, replace(made, calls=calls)) == ["value"]
+
+
+def test_refuses_an_empty_plan_and_one_too_long() -> None:
+    assert rules(checks.right_length, case(())) == ["plan"]
+    assert rules(checks.right_length, case(SUPPLY, policy=policy(max_calls=1))) == ["plan"]
+    assert checks.right_length(case(SUPPLY, policy=policy(max_calls=2))) == ()
+
+
+@pytest.mark.parametrize(("age", "refused"), [(60, False), (61, True), (-15, False), (-16, True)])
+def test_the_reading_must_be_of_now(age: int, refused: bool) -> None:
+    made = case(SUPPLY)
+    assert bool(checks.fresh(replace(made, now=made.reading.timestamp + age))) == refused
+
+
+@pytest.mark.parametrize(("behind", "refused"), [(20, False), (21, True), (0, False), (-1, True)])
+def test_the_plan_must_be_of_the_reading(behind: int, refused: bool) -> None:
+    made = case(SUPPLY)
+    assert bool(checks.fresh(replace(made, plan_block=made.reading.block - behind))) == refused
+
+
+def unpriced(made: Case, timestamp: int | None = None) -> Case:
+    """No oracle, and a dollar's quote of the given time, or none."""
+    states = tuple(replace(state, price_usd_e8=None) for state in made.reading.states)  # type: ignore[type-var]
+    ether = tuple(quote for quote in made.reading.quotes if quote.asset == ETHER)
+    quotes = (*ether, Quote(USDC, USD_E8, "test", timestamp)) if timestamp is not None else ether
+    return replace(made, reading=replace(made.reading, states=states, quotes=quotes))
+
+
+def test_what_leaves_needs_a_fresh_price_and_a_withdrawal_needs_none() -> None:
+    made = case(SUPPLY)
+    now = made.now
+    assert checks.priced(unpriced(made, now - 3_600)) == ()
+    assert rules(checks.priced, unpriced(made, now - 3_601)) == ["price"]
+    assert rules(checks.priced, unpriced(made, now + 16)) == ["price"]
+    assert rules(checks.priced, unpriced(made, None)) == ["price"]
+    assert checks.priced(unpriced(case((Withdraw(ONE, ALL),), portfolio=HELD), None)) == ()
+
+
+@pytest.mark.parametrize("check", [checks.within_transaction_cap, checks.within_day_cap, checks.within_market_cap])
+def test_what_is_unpriced_never_counts_as_zero(check: Check) -> None:
+    with pytest.raises(IncompleteRead):
+        check(unpriced(case(SUPPLY), None))
+
+
+def test_the_dearest_price_counts() -> None:
+    made = case(SUPPLY, policy=policy(max_transaction_usd=10_000))
+    assert checks.within_transaction_cap(made) == ()
+    dear = (Quote(USDC, USD_E8 + 1, "exchange", made.now), *made.reading.quotes)
+    assert rules(checks.within_transaction_cap, replace(made, reading=replace(made.reading, quotes=dear))) == ["cap-transaction"]
+
+
+def test_a_transaction_over_the_cap_is_refused_with_figures() -> None:
+    at_cap = policy(max_transaction_usd=10_000)
+    assert checks.within_transaction_cap(case(SUPPLY, policy=at_cap)) == ()
+    over = case((Supply(ONE, Amount(USDC, 10_000 * cases.USD + 1)),), policy=at_cap)
+    assert rules(checks.within_transaction_cap, over) == ["cap-transaction"]
+    sent = case((Transfer(usdc(10_001), TREASURY),), policy=at_cap)
+    assert "10,001.00 USD" in text(checks.within_transaction_cap, sent)
+    borrowed = lending(Supply(AAVE_WETH, weth(3)), Borrow(AAVE_USDC, usdc(10_001)), policy=at_cap)
+    assert rules(checks.within_transaction_cap, borrowed) == ["cap-transaction"]
+
+
+def test_the_rolling_day_counts_what_was_spent_and_the_supply_of_a_rotation() -> None:
+    spent = 70_000 * USD_E8
+    assert checks.within_day_cap(case(SUPPLY, spent_day_usd_e8=spent)) == ()
+    assert rules(checks.within_day_cap, case(SUPPLY, spent_day_usd_e8=spent + 1)) == ["cap-day"]
+    assert rules(checks.within_day_cap, case(MOVE, portfolio=HELD, spent_day_usd_e8=spent + 1)) == ["cap-day"]
+    assert checks.within_day_cap(case((Withdraw(ONE, ALL),), portfolio=HELD, spent_day_usd_e8=80_000 * USD_E8)) == ()
+
+
+def test_a_market_holds_no_more_than_its_cap_and_leaving_is_never_blocked() -> None:
+    tight = policy(max_market_usd=30_000)
+    assert checks.within_market_cap(case((Supply(ONE, usdc(10_000)),), portfolio=_rich(20_000), policy=tight)) == ()
+    more = case((Supply(ONE, usdc(10_001)),), portfolio=_rich(20_000), policy=tight)
+    assert rules(checks.within_market_cap, more) == ["cap-market"]
+    assert checks.within_market_cap(case((Withdraw(ONE, usdc(5)),), portfolio=_rich(90_000), policy=tight)) == ()
+    swap = case((Withdraw(ONE, ALL), Supply(ONE, usdc(30_000))), portfolio=_rich(90_000), policy=tight)
+    assert checks.within_market_cap(swap) == ()
+
+
+def _rich(supplied: int) -> Portfolio:
+    return Portfolio((usdc(50_000), Amount(ETHER, WAD)), (Position(ONE, supplied * cases.USD),))
+
+
+OWING = Portfolio(
+    (usdc(20_000), weth(5), Amount(ETHER, WAD)), (Position(AAVE_USDC, 0, 10_000 * cases.USD), Position(AAVE_WETH, 9 * WAD))
+)
+
+
+def test_borrowing_keeps_the_health_factor_above_its_floor() -> None:
+    start = Supply(AAVE_WETH, weth(10))
+    assert checks.healthy(lending(start, Borrow(AAVE_USDC, usdc(16_000)))) == ()
+    found = lending(start, Borrow(AAVE_USDC, usdc(16_500)))
+    assert rules(checks.healthy, found) == ["health"]
+    assert "1.500" in text(checks.healthy, found)
+
+
+def test_withdrawing_collateral_is_borrowing_the_other_way_round() -> None:
+    assert checks.healthy(lending(Withdraw(AAVE_WETH, weth(1)), portfolio=OWING)) == ()
+    assert rules(checks.healthy, lending(Withdraw(AAVE_WETH, weth(5)), portfolio=OWING)) == ["health"]
+
+
+def test_no_step_may_dip_below_the_floor_although_the_end_is_above_it() -> None:
+    dip = lending(Withdraw(AAVE_WETH, weth(5)), Supply(AAVE_WETH, weth(5)), portfolio=OWING)
+    assert rules(checks.healthy, dip) == ["health"]
+
+
+def test_reducing_risk_is_never_blocked_below_the_floor() -> None:
+    strict = policy(min_health_factor_bps=1_000_000)
+    assert checks.healthy(lending(Repay(AAVE_USDC, usdc(100)), portfolio=OWING, policy=strict)) == ()
+    assert checks.healthy(lending(Supply(AAVE_WETH, weth(1)), portfolio=OWING, policy=strict)) == ()
+    assert checks.healthy(lending(Supply(ONE, usdc(1)), portfolio=OWING, policy=strict)) == ()
+    assert rules(checks.healthy, lending(Borrow(AAVE_USDC, usdc(1)), portfolio=OWING, policy=strict)) == ["health"]
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"max_fee_wei": 100 * GWEI}, 0),
+        ({"max_fee_wei": 100 * GWEI + 1}, 1),
+        ({"max_priority_fee_wei": 5 * GWEI}, 0),
+        ({"max_priority_fee_wei": 5 * GWEI + 1}, 1),
+        ({"gas_limits": (1_500_000, 1_500_000)}, 0),
+        ({"gas_limits": (1_500_001, 1_500_001)}, 2),
+        ({"gas_limits": (1,)}, 1),
+    ],
+)
+def test_fees_and_gas_limits_have_caps(change: dict[str, Any], refused: int) -> None:
+    assert rules(checks.affordable, case(SUPPLY, fees=fees(2, **change))) == ["gas"] * refused
+
+
+def test_the_days_gas_has_a_budget_and_an_unpriced_coin_is_refused() -> None:
+    made = case(SUPPLY)  # a million gas at 10 gwei and 3,000 USD: 30 USD
+    assert checks.within_gas_budget(replace(made, gas_day_usd_e8=970 * USD_E8)) == ()
+    assert rules(checks.within_gas_budget, replace(made, gas_day_usd_e8=970 * USD_E8 + 1)) == ["gas"]
+    no_ether = replace(made.reading, quotes=made.reading.quotes[:1])
+    assert rules(checks.within_gas_budget, replace(made, reading=no_ether)) == ["gas"]
+    assert checks.within_gas_budget(replace(made, reading=no_ether, fees=None)) == ()
+
+
+def test_the_way_out_stays_paid_for() -> None:
+    cost_wei = 2 * 500_000 * 10 * GWEI
+    enough = worlds.idle(ether_wei=cost_wei + WAD // 100)
+    assert checks.reserve_kept(case(SUPPLY, portfolio=enough)) == ()
+    assert rules(checks.reserve_kept, case(SUPPLY, portfolio=worlds.idle(ether_wei=cost_wei + WAD // 100 - 1))) == ["gas"]
+    assert rules(checks.reserve_kept, case(SUPPLY, portfolio=worlds.idle(ether_wei=0), fees=None)) == ["gas"]
+
+
+def test_refuses_what_the_models_refuse() -> None:
+    assert rules(checks.modelled, case((Supply(ONE, usdc(2_000_000)),))) == ["effects"]
+
+
+def test_no_simulation_no_signature() -> None:
+    assert rules(checks.simulated, case(SUPPLY, effects=None, effects_error="no method")) == ["simulation"]
+    assert rules(checks.simulated, case(SUPPLY, effects=None)) == ["simulation"]
+    assert rules(checks.simulated, case(SUPPLY, effects_error="reverted")) == ["simulation"]
+
+
+def test_the_simulation_is_of_the_block_that_was_read() -> None:
+    made = case(SUPPLY)
+    assert made.effects is not None
+    wrong: tuple[dict[str, Any], ...] = (
+        {"block": made.reading.block + 1},
+        {"timestamp": made.now - 1},
+        {"timestamp": made.now + 61},
+    )
+    for change in wrong:
+        assert rules(checks.simulated, replace(made, effects=replace(made.effects, **change))) == ["simulation"]
+    surprised = replace(made.effects, unexpected=("a delegation of credit",))
+    assert rules(checks.simulated, replace(made, effects=surprised)) == ["effects"]
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_the_simulation_shows_equals_the_intent_to_the_unit(at: int, by: int) -> None:
+    made = case(SUPPLY)
+    assert made.effects is not None
+    changes = list(made.effects.changes)
+    changes[at] = replace(changes[at], delta_raw=changes[at].delta_raw + by)
+    assert rules(checks.as_intended, replace(made, effects=replace(made.effects, changes=tuple(changes)))) == ["effects"]
+
+
+def test_a_change_that_nobody_meant_and_one_that_is_missing_are_refused() -> None:
+    made = case(SUPPLY)
+    assert made.effects is not None
+    extra = (*made.effects.changes, Change(STRANGER, "AIR", 5))
+    assert rules(checks.as_intended, replace(made, effects=replace(made.effects, changes=extra))) == ["effects"]
+    assert rules(checks.as_intended, replace(made, effects=replace(made.effects, changes=extra[:1]))) == ["effects"]
+
+
+class Rounding:
+    """An adapter's only part that this rule asks for."""
+
+    arrival_bound_raw = 2
+
+
+@pytest.mark.parametrize(("less", "refused"), [(0, False), (2, False), (3, True), (-1, True)])
+def test_what_arrives_may_lack_the_named_bound_and_no_more(less: int, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = case((Withdraw(ONE, ALL),), portfolio=HELD)
+    assert made.effects is not None
+    monkeypatch.setattr(checks, "adapter_of", lambda market: Rounding())
+    short = tuple(
+        replace(change, delta_raw=change.delta_raw - less) if change.unit == USDC.address else change
+        for change in made.effects.changes
+    )
+    assert bool(checks.as_intended(replace(made, effects=replace(made.effects, changes=short)))) == refused

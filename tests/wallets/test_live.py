@@ -1,0 +1,413 @@
+"""Judged, asked, judged again, recorded, signed, sent, awaited: on the real chain, and at most once."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from agent.devnet import scenes
+from strategies.domain import ALL, Amount, Approve, Plan, Revoke, Supply, Transfer, Withdraw
+from strategies.errors import KeeperEnding, NonceGap, NotApproved, ReceiptTimeout
+from strategies.protocols import registry
+from strategies.protocols.adapter import Call
+from tests.wallets.chain import USDC, Chain
+from tests.wallets.live_parts import ACCOUNT, ADA, EVE, Switch, bench, supply_plan, yes
+from tests.wallets.loopback import Loopback, forward, questions, rewriting, without
+from wallets import journal, operators
+from wallets import reading as blocks
+from wallets.live import LiveWallet
+from wallets.signer import Signer
+from wallets.wallet import Approved, Refused, Yes
+
+pytestmark = pytest.mark.chain
+STRANGER = "0x" + "de" * 20
+
+
+@pytest.fixture(autouse=True)
+def funded(chain: Chain) -> None:
+    chain.fund(ACCOUNT)
+
+
+def rules(verdict: object) -> set[str]:
+    assert isinstance(verdict, Refused), verdict
+    return {reason.rule for reason in verdict.reasons}
+
+
+def test_an_approved_supply_is_mined_and_its_receipt_is_the_chains(chain: Chain, tmp_path: Path) -> None:
+    before_wei = chain.endpoint().balance_wei(ACCOUNT)
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        receipt = at.wallet.execute(approved, yes(approved))
+        assert journal.verify(at.parts.store.lines(), at.parts.journal.head) == ""
+    assert receipt.complete
+    assert [transaction.succeeded for transaction in receipt.transactions] == [True, True]
+    assert [(moved.sender, moved.raw) for moved in receipt.transfers] == [(ACCOUNT, 1_000 * USDC)]
+    assert chain.balance_raw(ACCOUNT) == 99_000 * USDC
+    assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+    assert before_wei - chain.endpoint().balance_wei(ACCOUNT) == sum(mined.fee_wei for mined in receipt.transactions)
+
+
+def test_what_is_held_afterwards_is_what_was_approved(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        at.wallet.execute(approved, yes(approved))
+    _, portfolio = blocks.read(chain.endpoint(), chain.deployment, ACCOUNT)
+    shares = next(change.delta_raw for change in approved.effects.changes if change.symbol == "aave-core:USDC")
+    assert abs(portfolio.position(chain.market("aave-core:USDC")).shares_raw - shares) <= 20  # later by the seconds of two blocks
+
+
+def test_a_rotation_moves_everything(chain: Chain, tmp_path: Path) -> None:
+    core, prime = chain.market("aave-core:USDC"), chain.market("aave-prime:USDC")
+    with bench(chain, tmp_path) as at:
+        first = at.approved(supply_plan(chain, 40_000), "lend")
+        at.wallet.execute(first, yes(first))
+        scenes.pass_time(chain.devnet, 30 * 86_400)
+        block = chain.devnet.node.latest()[0]
+        move = Plan((Withdraw(core, ALL), Supply(prime, Amount(core.asset, 40_000 * USDC))), block, "to earn more")
+        second = at.approved(move, "move")
+        receipt = at.wallet.execute(second, yes(second))
+    assert receipt.complete
+    assert [moved.recipient == ACCOUNT for moved in receipt.transfers] == [True, False]
+    assert receipt.transfers[0].raw > 40_000 * USDC
+    _, portfolio = blocks.read(chain.endpoint(), chain.deployment, ACCOUNT)
+    assert [held.market.id for held in portfolio.positions] == ["aave-prime:USDC"]
+
+
+def test_refuses_a_transfer_to_a_stranger_and_remembers_nothing(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        plan = Plan((Transfer(chain.usdc(10), STRANGER),), chain.devnet.node.latest()[0], "trust me")
+        assert "beneficiary" in rules(at.wallet.judge(plan, "theft"))
+        assert at.parts.store.intent("theft") is None
+
+
+def test_refuses_bytes_that_nobody_reads_and_calls_that_are_none(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        block = chain.devnet.node.latest()[0]
+        pool = chain.market("aave-core:USDC").address
+        strange = Call(pool, bytes.fromhex("deadbeef"))
+        assert "selector" in rules(at.wallet.judge_calls((strange,), intent="a", plan_block=block, reason=""))
+        for impossible in (Call("0xnothing", b""), Call(pool, b"", -1), Call(pool, b"", 2**256)):
+            assert rules(at.wallet.judge_calls((impossible,), intent="b", plan_block=block, reason="")) == {"calldata"}
+        assert rules(at.wallet.judge_calls((strange,), intent="../../x", plan_block=block, reason="")) == {"intent"}
+    assert chain.sent(ACCOUNT) == 0
+
+
+def test_refuses_without_a_simulator(chain: Chain, tmp_path: Path) -> None:
+    with Loopback(without(chain.url, "eth_simulateV1", "debug_traceCall")) as proxy, bench(chain, tmp_path, url=proxy.url) as at:
+        assert rules(at.wallet.judge(supply_plan(chain), "one")) == {"simulation"}
+
+
+def test_refuses_on_the_wrong_chain(chain: Chain, tmp_path: Path) -> None:
+    with Loopback(rewriting(chain.url, "eth_chainId", lambda _: "0x1")) as proxy, bench(chain, tmp_path, url=proxy.url) as at:
+        assert "chain" in rules(at.wallet.judge(supply_plan(chain), "one"))
+
+
+def test_an_absurd_tip_is_held_to_the_policys_cap(chain: Chain, tmp_path: Path) -> None:
+    absurd = rewriting(chain.url, "eth_maxPriorityFeePerGas", lambda _: hex(10**15))
+    with Loopback(absurd) as proxy, bench(chain, tmp_path, url=proxy.url) as at:
+        approved = at.approved(supply_plan(chain))
+        receipt = at.wallet.execute(approved, yes(approved))
+    assert all(mined.fee_wei <= mined.gas_used * 100 * 10**9 for mined in receipt.transactions)
+    sent = chain.devnet.node.rpc("eth_getTransactionByHash", receipt.transactions[0].hash)
+    assert int(sent["maxPriorityFeePerGas"], 16) == 2 * 10**9
+    assert int(sent["maxFeePerGas"], 16) <= 100 * 10**9
+
+
+@pytest.mark.parametrize("kind", ["none", "stranger", "forged", "other digest", "good and bad"])
+def test_refuses_to_execute_without_an_enrolled_operators_yes_to_this_digest(chain: Chain, tmp_path: Path, kind: str) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        good = operators.sign_yes(ADA, "ada", approved.digest)
+        offered: dict[str, tuple[Yes, ...]] = {
+            "none": (),
+            "stranger": (operators.sign_yes(EVE, "eve", approved.digest),),
+            "forged": (operators.sign_yes(EVE, "ada", approved.digest),),
+            "other digest": (operators.sign_yes(ADA, "ada", "00" * 32),),
+            "good and bad": (good, operators.sign_yes(EVE, "ada", approved.digest)),
+        }
+        with pytest.raises(NotApproved):
+            at.wallet.execute(approved, offered[kind])
+        assert chain.sent(ACCOUNT) == 0
+        assert at.wallet.execute(approved, (good,)).complete
+
+
+def test_refuses_what_it_never_approved(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        forged = replace(approved, intent="two")
+        with pytest.raises(NotApproved, match="nothing is remembered"):
+            at.wallet.execute(forged, yes(forged))
+        with pytest.raises(NotApproved, match="nothing is remembered"):
+            at.wallet.execute_remembered("\ud800", approved.digest, yes(approved))
+        changed = replace(approved, digest="ab" * 32)
+        with pytest.raises(NotApproved, match="nothing is remembered"):
+            at.wallet.execute(changed, yes(changed))
+    assert chain.sent(ACCOUNT) == 0
+
+
+def test_the_clients_copy_of_the_calls_counts_nothing(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        theft = registry.encode(Transfer(chain.usdc(10), STRANGER), ACCOUNT)
+        assert at.wallet.execute(replace(approved, calls=theft), yes(approved)).complete
+    assert chain.balance_raw(STRANGER) == 0
+
+
+def test_executing_twice_mines_once_and_returns_the_same_receipt(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        first = at.wallet.execute(approved, yes(approved))
+        mined = chain.sent(ACCOUNT)
+        assert at.wallet.execute(approved, yes(approved)) == first
+        assert at.wallet.execute(approved, ()) == first
+    with bench(chain, tmp_path) as again:
+        assert again.wallet.execute(approved, yes(approved)) == first
+    assert chain.sent(ACCOUNT) == mined == 2
+
+
+def test_the_same_plan_asked_again_gets_the_same_yes_and_another_plan_a_no(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        plan = supply_plan(chain)
+        approved = at.approved(plan)
+        assert at.wallet.judge(plan, "one") == approved
+        assert rules(at.wallet.judge(supply_plan(chain, 2_000), "one")) == {"intent"}
+        at.wallet.execute(approved, yes(approved))
+        assert rules(at.wallet.judge(plan, "one")) == {"intent"}
+
+
+def test_refuses_an_approval_that_has_expired(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path, max_reading_age_seconds=10**6) as at:
+        approved = at.approved(supply_plan(chain))
+        scenes.pass_time(chain.devnet, 601)
+        with pytest.raises(NotApproved, match="expired"):
+            at.wallet.execute(approved, yes(approved))
+    assert chain.sent(ACCOUNT) == 0
+
+
+def test_refuses_a_plan_that_is_too_many_blocks_old(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path, max_plan_age_blocks=3) as at:
+        approved = at.approved(supply_plan(chain))
+        for _ in range(4):
+            chain.devnet.node.mine()
+        with pytest.raises(NotApproved, match="max_plan_age_blocks"):
+            at.wallet.execute(approved, yes(approved))
+    assert chain.sent(ACCOUNT) == 0
+
+
+def test_a_pause_stops_judging_and_executing(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        at.switch.paused = "a person said so"
+        assert "paused" in rules(at.wallet.judge(supply_plan(chain), "two"))
+        with pytest.raises(NotApproved, match="a person said so"):
+            at.wallet.execute(approved, yes(approved))
+        assert chain.sent(ACCOUNT) == 0
+        at.switch.paused = ""
+        assert at.wallet.execute(approved, yes(approved)).complete
+
+
+def pause_after_the_first_call(chain: Chain, switch: Switch) -> None:
+
+    def look() -> None:
+        if chain.sent(ACCOUNT):
+            switch.paused = "pulled midway"
+
+    switch.asked = look
+
+
+def test_a_pause_midway_stops_the_plan_and_leaves_no_allowance(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        pause_after_the_first_call(chain, at.switch)
+        receipt = at.wallet.execute(approved, yes(approved))
+        assert at.wallet.unfinished() == ()
+    assert not receipt.complete
+    assert "pulled midway" in receipt.note
+    assert len(receipt.transactions) == 2  # the approval, and its revocation
+    assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+    assert chain.balance_raw(ACCOUNT) == 100_000 * USDC
+
+
+def test_a_call_that_would_now_revert_is_not_signed_and_its_approval_is_revoked(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+
+        def freeze() -> None:
+            if chain.sent(ACCOUNT) == 1:
+                admin = chain.devnet.deployment["admin"]["core"]
+                scenes.transact(
+                    chain.devnet.node,
+                    chain.devnet.actor("deployer"),
+                    admin["configurator"],
+                    "setReserveFreeze(address,bool)",
+                    core.asset.address,
+                    True,
+                )
+
+        at.switch.asked = freeze
+        receipt = at.wallet.execute(approved, yes(approved))
+    assert not receipt.complete
+    assert chain.allowance_raw(ACCOUNT, core.address) == 0
+    assert chain.balance_raw(ACCOUNT) == 100_000 * USDC
+
+
+def test_an_ending_keeper_signs_nothing_more_and_goes_on_when_it_is_back(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+
+        def end() -> None:
+            at.switch.ending = chain.sent(ACCOUNT) == 1
+
+        at.switch.asked = end
+        with pytest.raises((KeeperEnding, ReceiptTimeout)):
+            at.wallet.execute(approved, yes(approved))
+        assert chain.sent(ACCOUNT) == 1
+    with bench(chain, tmp_path) as again:
+        again.wallet.reconcile()
+        assert again.wallet.execute(approved, ()).complete
+    assert chain.sent(ACCOUNT) == 2
+    assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+
+
+def test_a_plan_cut_off_too_long_ago_is_closed_and_its_allowance_revoked(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        at.switch.asked = lambda: setattr(at.switch, "ending", chain.sent(ACCOUNT) == 1)
+        with pytest.raises((KeeperEnding, ReceiptTimeout)):
+            at.wallet.execute(approved, yes(approved))
+    scenes.pass_time(chain.devnet, 3_600)
+    with bench(chain, tmp_path) as again:
+        again.wallet.reconcile()
+        receipt = again.wallet.execute(approved, ())
+        assert again.wallet.unfinished() == ()
+    assert not receipt.complete
+    assert "expired" in receipt.note
+    assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+
+
+class Died(BaseException):
+    """The process is gone: nothing may answer this."""
+
+
+@pytest.mark.parametrize("method", ["eth_sendRawTransaction", "eth_getTransactionReceipt"])
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_death_around_sending_mines_the_same_bytes_once(chain: Chain, tmp_path: Path, method: str, reached: bool) -> None:
+    sent: list[str] = []
+
+    def record(body: bytes) -> tuple[int, bytes]:
+        sent.extend(question["params"][0] for question in questions(body) if question["method"] == "eth_sendRawTransaction")
+        return 200, forward(chain.url, body)
+
+    with Loopback(record) as proxy:
+        with bench(chain, tmp_path, url=proxy.url) as at:
+            approved = at.approved(supply_plan(chain))
+            real = at.parts.endpoint.rpc.ask
+
+            def dying(asked: str, *params: object) -> object:
+                if asked == method:
+                    if reached:
+                        real(asked, *params)
+                    raise Died
+                return real(asked, *params)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(type(at.parts.endpoint.rpc), "ask", lambda self, asked, *params: dying(asked, *params))
+                with pytest.raises(Died):
+                    at.wallet.execute(approved, yes(approved))
+        with bench(chain, tmp_path, url=proxy.url) as again:
+            again.wallet.reconcile()
+            receipt = again.wallet.execute(approved, yes(approved))
+    assert receipt.complete
+    assert chain.sent(ACCOUNT) == 2
+    assert len(set(sent)) == 2
+    assert chain.balance_raw(ACCOUNT) == 99_000 * USDC
+
+
+def test_a_transaction_that_is_not_mined_stays_open_and_nothing_is_signed_beside_it(chain: Chain, tmp_path: Path) -> None:
+    node = chain.devnet.node
+    with bench(chain, tmp_path, patience_seconds=0.2) as at:
+        approved = at.approved(supply_plan(chain))
+        other = at.approved(supply_plan(chain, 2_000), "two")
+        node.rpc("evm_setAutomine", False)
+        with pytest.raises(ReceiptTimeout):
+            at.wallet.execute(approved, yes(approved))
+        with pytest.raises(NonceGap):
+            at.wallet.execute(other, yes(other))
+        assert [known.intent for known in at.wallet.unfinished()] == ["one", "two"]
+        node.mine()
+        node.rpc("evm_setAutomine", True)
+        assert at.wallet.execute(approved, ()).complete
+        assert at.wallet.execute(other, ()).complete
+    assert chain.sent(ACCOUNT) == 4
+    assert chain.balance_raw(ACCOUNT) == 97_000 * USDC
+
+
+def test_a_transaction_the_node_forgot_is_sent_again_with_the_same_bytes(chain: Chain, tmp_path: Path) -> None:
+    node = chain.devnet.node
+    with bench(chain, tmp_path, patience_seconds=0.2) as at:
+        approved = at.approved(supply_plan(chain))
+        node.rpc("evm_setAutomine", False)
+        with pytest.raises(ReceiptTimeout):
+            at.wallet.execute(approved, yes(approved))
+        node.rpc("anvil_dropAllTransactions")
+        node.rpc("evm_setAutomine", True)
+        assert at.wallet.execute(approved, ()).complete
+        assert [signed.attempt for signed in at.parts.store.signed("one")] == [0, 0]
+    assert chain.sent(ACCOUNT) == 2
+
+
+def test_the_days_cap_holds_over_plans_and_counts_what_is_pending(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path, max_day_usd=1_500, max_transaction_usd=1_000) as at:
+        one, two = at.approved(supply_plan(chain), "one"), at.approved(supply_plan(chain), "two")
+        assert at.wallet.execute(one, yes(one)).complete
+        with pytest.raises(NotApproved, match="max_day_usd"):
+            at.wallet.execute(two, yes(two))
+        assert "cap-day" in rules(at.wallet.judge(supply_plan(chain), "three"))
+    assert chain.sent(ACCOUNT) == 2
+
+
+def test_an_allowance_left_by_others_must_be_revoked_first(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    node = chain.devnet.node
+    node.rpc("anvil_impersonateAccount", ACCOUNT)
+    (stray,) = registry.encode(Approve(chain.usdc(5), core.address), ACCOUNT)
+    node.rpc("eth_sendTransactionSync", {"from": ACCOUNT, "to": stray.target, "data": "0x" + stray.data.hex()})
+    node.rpc("anvil_stopImpersonatingAccount", ACCOUNT)
+    with bench(chain, tmp_path) as at:
+        assert "approval" in rules(at.wallet.judge(supply_plan(chain, market_id="aave-prime:USDC"), "one"))
+        clean = Plan((Revoke(core.asset, core.address),), chain.devnet.node.latest()[0], "tidy")
+        approved = at.approved(clean, "two")
+        assert at.wallet.execute(approved, yes(approved)).complete
+    assert chain.allowance_raw(ACCOUNT, core.address) == 0
+
+
+def test_everything_is_in_the_journal_before_it_happens(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        at.wallet.execute(approved, yes(approved))
+        kinds = [json.loads(line)["kind"] for line in at.parts.store.lines()]
+    assert kinds == [
+        *("judge", "verdict", "verdict", "execute"),
+        *("signed", "settled", "verdict", "signed", "settled", "receipt"),
+    ]
+
+
+def test_refuses_a_key_that_is_not_the_policys_account(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at, pytest.raises(NotApproved, match="the policy names"):
+        LiveWallet(replace(at.parts, signer=Signer(Account.from_key(b"\x43" * 32))))
+
+
+def test_a_plan_that_cannot_be_written_is_a_refusal(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        ether = chain.deployment.asset("ETH")
+        plan = Plan((Transfer(Amount(ether, 1), STRANGER),), chain.devnet.node.latest()[0], "ether")
+        assert rules(at.wallet.judge(plan, "one")) == {"encodable"}
+
+
+def test_approving_the_unreadable_is_impossible(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        verdict = at.wallet.judge_calls((), intent="empty", plan_block=chain.devnet.node.latest()[0], reason="")
+    assert not isinstance(verdict, Approved)

@@ -1,0 +1,120 @@
+"""A person's yes: bound to one digest, one name, one kind of statement."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies.errors import KeystoreUnreadable, SettingsError
+from tests import worlds
+from tests.wallets.chain import policy_for
+from wallets import operators
+from wallets.operators import Resume, check_resume, check_yes, sign_resume, sign_yes
+from wallets.policy import Operator
+from wallets.wallet import Yes
+
+PASSWORD = "a long enough password"
+DIGEST = "ab" * 32
+PAUSE = "cd" * 16
+KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
+OTHER = Ed25519PrivateKey.from_private_bytes(b"\x02" * 32)
+POLICY = policy_for(
+    worlds.ACCOUNT,
+    worlds.DEPLOYMENT,
+    Operator(name="ada", public_key=operators.public_key(KEY)),
+    Operator(name="bob", public_key=operators.public_key(OTHER)),
+)
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+
+
+@given(digests)
+def test_an_enrolled_operators_yes_counts(digest: str) -> None:
+    assert check_yes(POLICY, sign_yes(KEY, "ada", digest), digest) is None
+
+
+@given(digests, digests)
+def test_a_yes_counts_for_no_other_digest(one: str, other: str) -> None:
+    yes = sign_yes(KEY, "ada", one)
+    assert (check_yes(POLICY, yes, other) is None) == (one == other)
+    assert (check_yes(POLICY, Yes("ada", other, yes.signature), other) is None) == (one == other)
+
+
+def test_refuses_a_stranger() -> None:
+    assert "no enrolled operator" in (check_yes(POLICY, sign_yes(KEY, "eve", DIGEST), DIGEST) or "")
+
+
+def test_refuses_one_operators_signature_under_anothers_name() -> None:
+    assert "does not verify" in (check_yes(POLICY, sign_yes(OTHER, "ada", DIGEST), DIGEST) or "")
+
+
+@pytest.mark.parametrize("signature", ["", "zz", "00" * 64, "00" * 63])
+def test_refuses_what_is_no_signature(signature: str) -> None:
+    assert "does not verify" in (check_yes(POLICY, Yes("ada", DIGEST, signature), DIGEST) or "")
+
+
+def test_refuses_to_sign_what_is_no_digest() -> None:
+    with pytest.raises(ValueError, match="64 hexadecimal"):
+        sign_yes(KEY, "ada", "give me everything")
+    with pytest.raises(ValueError, match="32 hexadecimal"):
+        sign_resume(KEY, "ada", DIGEST)
+
+
+def test_a_resume_ends_its_own_pause_and_no_other() -> None:
+    resume = sign_resume(KEY, "ada", PAUSE)
+    assert check_resume(POLICY, resume, PAUSE) is None
+    assert "another pause" in (check_resume(POLICY, resume, "ef" * 16) or "")
+    forged = Resume("ada", "ef" * 16, resume.signature)
+    assert "does not verify" in (check_resume(POLICY, forged, "ef" * 16) or "")
+
+
+def test_a_yes_is_never_a_resume() -> None:
+    yes = sign_yes(KEY, "ada", DIGEST)
+    assert check_resume(POLICY, Resume("ada", DIGEST, yes.signature), DIGEST) is not None
+
+
+def test_a_key_file_is_encrypted_and_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ada.pem"
+    public = operators.create(path, PASSWORD)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"ENCRYPTED" in path.read_bytes()
+    assert operators.public_key(operators.unlock(path, PASSWORD)) == public
+
+
+def test_refuses_a_wrong_password_and_does_not_repeat_it(tmp_path: Path) -> None:
+    path = tmp_path / "ada.pem"
+    operators.create(path, PASSWORD)
+    with pytest.raises(KeystoreUnreadable) as caught:
+        operators.unlock(path, "wrong password, it is")
+    assert "wrong password, it is" not in str(caught.value)
+
+
+def test_refuses_to_replace_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "ada.pem"
+    operators.create(path, PASSWORD)
+    before = path.read_bytes()
+    with pytest.raises(KeystoreUnreadable, match="never overwritten"):
+        operators.create(path, PASSWORD)
+    assert path.read_bytes() == before
+
+
+def test_refuses_a_weak_password_and_a_file_that_others_read(tmp_path: Path) -> None:
+    path = tmp_path / "ada.pem"
+    with pytest.raises(SettingsError, match="too weak"):
+        operators.create(path, "short")
+    operators.create(path, PASSWORD)
+    path.chmod(0o644)
+    with pytest.raises(KeystoreUnreadable, match="chmod 600"):
+        operators.unlock(path, PASSWORD)
+
+
+def test_refuses_a_file_that_holds_no_such_key(tmp_path: Path) -> None:
+    path = tmp_path / "ada.pem"
+    path.write_bytes(b"not a key")
+    path.chmod(0o600)
+    with pytest.raises(KeystoreUnreadable):
+        operators.unlock(path, PASSWORD)
+    with pytest.raises(KeystoreUnreadable):
+        operators.unlock(tmp_path / "absent.pem", PASSWORD)

@@ -1,0 +1,60 @@
+"""The health factor after each step of a plan. Refuses a step that leaves an account below the floor and worse than before."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from strategies.domain import Address, Borrow, Portfolio
+from strategies.protocols.registry import MarketState, adapter_of
+from strategies.units import BPS
+from wallets.case import Case
+from wallets.expected import walk
+from wallets.wallet import Reason
+
+Pools: TypeAlias = Mapping[Address, tuple[int, int]]  # what counts as collateral and what is owed, USD with 8 decimals
+
+
+def healthy(case: Case) -> tuple[Reason, ...]:
+    """Where anything is owed, no step may leave the account below the floor, unless it leaves it no worse than it found it."""
+    owes = any(held.debt_raw for held in case.portfolio.positions)
+    if case.expected is None or not (owes or any(isinstance(action, Borrow) for action in case.actions)):
+        return ()
+    actions = [action for action in case.actions if action is not None]
+    steps = walk(
+        actions,
+        case.reading,
+        case.portfolio,
+        deployment=case.deployment,
+        account=case.policy.account,
+        timestamps=[case.reading.timestamp] * len(actions),
+        standing=case.standing,
+    )
+    reasons: list[Reason] = []
+    before = _pools(case, case.reading.states, case.portfolio)
+    for at, step in enumerate(steps):
+        after = _pools(case, step.states, step.portfolio)
+        reasons += [reason for pool in after if (reason := _weakened(case, at, pool, before, after)) is not None]
+        before = after
+    return tuple(reasons)
+
+
+def _pools(case: Case, states: tuple[MarketState | None, ...], portfolio: Portfolio) -> Pools:
+    """Every pool's account: claims at one address share one health factor."""
+    pools: dict[Address, tuple[int, int]] = {}
+    state_at = {market.id: state for market, state in zip(case.deployment.markets, states, strict=True)}
+    for held in portfolio.positions:
+        if (state := state_at[held.market.id]) is None:
+            continue
+        part = adapter_of(held.market).solvency(state, held)
+        collateral, debt = pools.get(held.market.address, (0, 0))
+        pools[held.market.address] = collateral + part.collateral_usd_e8, debt + part.debt_usd_e8
+    return pools
+
+
+def _weakened(case: Case, at: int, pool: Address, before: Pools, after: Pools) -> Reason | None:
+    """Below the floor and worse than before."""
+    (had, owed), (has, owes) = before.get(pool, (0, 0)), after.get(pool, (0, 0))
+    floor_bps = case.policy.min_health_factor_bps
+    if has * BPS >= owes * floor_bps or (owed and has * owed >= had * owes):
+        return None
+    text = f"after call {at} the health factor at {pool} would be {has / owes:.3f}; at least {floor_bps / BPS:.3f} must remain"
+    return Reason("health", text)

@@ -1,0 +1,217 @@
+"""What a run saw, chose, refused, did and got: canonical lines in a plain sha256 chain, written before acting.
+
+Each line names its number and the hash of the line before. Refuses content that has no canonical text. A chain finds an edit, a
+deletion or a reorder; an edited last line or a missing tail only where the head is known from elsewhere."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final, Protocol, TypeAlias
+
+from strategies.decide import Decision
+from strategies.domain import Portfolio
+from strategies.errors import MalformedRecord
+from strategies.tape import Observation
+from wallets import wire
+from wallets.ledger import Entry
+from wallets.store import Line
+from wallets.wallet import Receipt, Verdict
+
+Content: TypeAlias = Mapping[str, object]  # plain JSON values, as wire.plain makes them
+
+_COLUMNS: Final = ("supply_apr", "borrow_apr", "utilisation", "available")
+
+
+class Book(Protocol):
+    """Where lines are kept: memory, or a Store."""
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+    def head(self) -> tuple[int, str]: ...
+
+    def add_line(self, line: Line) -> None: ...
+
+    def lines(self) -> tuple[str, ...]: ...
+
+    def has_cycle(self, cycle: str) -> bool: ...
+
+
+class Memory:
+    """A book that lasts as long as its process."""
+
+    __slots__ = ("_cycles", "_head", "_lines")
+
+    def __init__(self) -> None:
+        self._lines: Final[list[str]] = []
+        self._cycles: Final[set[str]] = set()
+        self._head = (0, "")
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def head(self) -> tuple[int, str]:
+        return self._head
+
+    def add_line(self, line: Line) -> None:
+        self._lines.append(line.text)
+        self._cycles.add(line.cycle)
+        self._head = (line.seq, line.hash)
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(self._lines)
+
+    def has_cycle(self, cycle: str) -> bool:
+        return cycle in self._cycles
+
+
+class Journal:
+    """An append-only chain over a book. Several processes may append to one store: each line takes up the head it finds."""
+
+    __slots__ = ("_book",)
+
+    def __init__(self, book: Book | None = None) -> None:
+        self._book: Final[Book] = book if book is not None else Memory()
+
+    def append(self, kind: str, timestamp: int, content: Content) -> str:
+        """Writes one line, durably where the book is; the line. Raises StoreUnwritable, MalformedRecord."""
+        with self._book.transaction():
+            seq, previous = self._book.head()
+            text = line_of(seq=seq + 1, kind=kind, timestamp=timestamp, content=content, previous=previous)
+            self._book.add_line(Line(seq + 1, kind, timestamp, str(content.get("cycle", "")), text, hash_of(text)))
+        return text
+
+    @property
+    def head(self) -> str:
+        """The hash of the last line; empty before the first."""
+        return self._book.head()[1]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return self._book.lines()
+
+    def has_cycle(self, cycle: str) -> bool:
+        """Whether any line belongs to a cycle."""
+        return self._book.has_cycle(cycle)
+
+
+def line_of(*, seq: int, kind: str, timestamp: int, content: Content, previous: str) -> str:
+    """One line's canonical text."""
+    return wire.canonical({"at": timestamp, "content": content, "kind": kind, "previous": previous, "seq": seq})
+
+
+def hash_of(line: str) -> str:
+    """What the next line names."""
+    return hashlib.sha256(line.encode()).hexdigest()
+
+
+def verify(lines: Iterable[str], head: str | None = None) -> str:
+    """Empty where the chain holds; else the first bad line, by number, and why. Give the head to find an edited end."""
+    previous, seq = "", 0
+    for seq, line in enumerate(lines, start=1):
+        if (fault := _fault(line, seq, previous)) != "":
+            return f"line {seq}: {fault}"
+        previous = hash_of(line)
+    if head is not None and previous != head:
+        return f"line {seq}: the last line is not the one the head names: it was edited, or lines after it are missing"
+    return ""
+
+
+def _fault(line: str, seq: int, previous: str) -> str:
+    try:
+        said = json.loads(line)
+        if not isinstance(said, dict) or said.keys() != {"at", "content", "kind", "previous", "seq"}:
+            return "it is no journal line"
+        if wire.canonical(said) != line:
+            return "it is not written in the one canonical way"
+    except (ValueError, RecursionError, MalformedRecord):
+        return "it is no JSON"
+    if said["seq"] != seq:
+        return f"it calls itself line {said['seq']}: a line is missing, doubled or moved"
+    if said["previous"] != previous:
+        return "it does not follow the line before: that one was edited, or this one moved"
+    return ""
+
+
+def observation_content(seen: Observation) -> Content:
+    """A digest of all that was looked at, and what a person wants to see of it."""
+    columns = {name: seen.now(name) for name in _COLUMNS}
+    prices = {asset.symbol: price for asset in seen.deployment.assets if (price := seen.usd_e8(asset)) is not None}
+    held = _portfolio_content(seen.portfolio)
+    said = [seen.timestamp, seen.block, seen.base_fee_wei, prices, held, seen.moved_at]
+    digest = hashlib.sha256(wire.canonical(said).encode())
+    for column in columns.values():
+        digest.update((column + 0.0).tobytes())  # one zero, whatever its sign
+    digest.update(seen.fresh_now().tobytes())
+    return {
+        "block": seen.block,
+        "timestamp": seen.timestamp,
+        "base_fee_wei": wire.plain(seen.base_fee_wei),
+        "digest": digest.hexdigest(),
+        "supply_apr": wire.plain(tuple(columns["supply_apr"].tolist())),
+        "prices_usd_e8": prices,
+        "held": held,
+    }
+
+
+def _portfolio_content(portfolio: Portfolio) -> dict[str, object]:
+    """Amounts by symbol and claims by market."""
+    return {
+        "idle": {idle.asset.symbol: str(idle.raw) for idle in portfolio.idle},
+        "claims": {held.market.id: [str(held.shares_raw), str(held.debt_raw)] for held in portfolio.positions},
+    }
+
+
+def decision_content(decision: Decision) -> Content:
+    """The choice, the target, the plan and the reason."""
+    return _record_content(decision)
+
+
+def verdict_content(verdict: Verdict) -> Content:
+    """Approved with calls, effects and digest; or Refused with every reason."""
+    return _record_content(verdict)
+
+
+def receipt_content(receipt: Receipt) -> Content:
+    """Transactions and token changes."""
+    return _record_content(receipt)
+
+
+def entry_content(entry: Entry) -> Content:
+    """One balanced fact, its legs as account, asset and signed base units."""
+    legs = [[leg.account, leg.amount.asset.symbol, str(leg.amount.raw)] for leg in entry.legs]
+    return {"memo": entry.memo, "timestamp": entry.timestamp, "legs": legs}
+
+
+def _record_content(record: object) -> Content:
+    content = wire.plain(record)
+    if not isinstance(content, dict):
+        raise MalformedRecord(kind="journal content", why=f"{type(record).__name__} is no record")
+    return content
+
+
+_UNSHARED: Final[Mapping[str, frozenset[str]]] = {
+    # What may differ between two runs that did the same: ids, hashes, clocks of approvals.
+    "observation": frozenset({"cycle"}),
+    "decision": frozenset({"cycle"}),
+    "verdict": frozenset({"cycle", "intent", "digest", "expiry"}),
+    "receipt": frozenset({"cycle", "intent"}),
+    "entry": frozenset({"cycle"}),
+}
+
+
+def projection(lines: Iterable[str]) -> tuple[str, ...]:
+    """What two runs over one tape must share: observations' digests, choices, actions, verdicts, receipts, entries."""
+    return tuple(_projected(lines))
+
+
+def _projected(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        said = json.loads(line)
+        kind, content = said["kind"], said["content"]
+        if kind not in _UNSHARED:
+            continue
+        shared = {key: value for key, value in content.items() if key not in _UNSHARED[kind]}
+        if kind == "receipt":
+            shared["transactions"] = [{k: v for k, v in one.items() if k != "hash"} for one in shared["transactions"]]
+        yield wire.canonical([kind, shared])

@@ -1,0 +1,213 @@
+"""The process that owns policy, deployment, endpoint, simulator, guard, store and key, and answers four words: judge, execute,
+status, stop. Refuses to start beside another, on another chain, on code that is not pinned, in a folder that others may enter."""
+
+import ctypes
+import fcntl
+import json
+import os
+import queue
+import resource
+import signal
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from strategies.domain import NATIVE, Deployment
+from strategies.errors import SettingsError, StoreUnwritable, UsufructError, WrongChain
+from strategies.protocols.registry import deployment_from
+from wallets import keystore, pause
+from wallets.client import Answer, AskStatus, Execute, Judge, Status, Stopped, failure_of, socket_path
+from wallets.door import Door, Job
+from wallets.endpoints import Endpoint, code_digest
+from wallets.journal import Journal
+from wallets.live import LiveWallet
+from wallets.pause import Brake
+from wallets.policy import Policy, Positive, policy_digest
+from wallets.sending import Halts, Parts
+from wallets.store import Store
+
+STORE: Final = "keeper.sqlite"
+LOCK: Final = "keeper.lock"
+TURN_SECONDS: Final = 0.2  # how long an idle keeper waits before it looks whether it should end
+UNFINISHED_SECONDS: Final = 5.0  # between two looks at plans that were left half done
+PR_SET_DUMPABLE: Final = 4
+
+
+class KeeperSettings(BaseModel):
+    """What a keeper is told. The endpoint may carry a key, so it is never shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    folder: Path  # of mode 0700: the socket, the store, the lock, the pause and resume files
+    keystore: Path
+    deployment: Path
+    endpoint: SecretStr
+    read_timeout_seconds: Positive
+    receipt_timeout_seconds: Positive
+    policy: Policy
+
+
+def serve(settings: KeeperSettings, password: str, ready: Callable[[], None]) -> None:
+    """Runs until SIGTERM or SIGINT; `ready` is called once it listens. Must be the process's main thread."""
+    harden()
+    folder = private_folder(settings.folder)
+    with locked(folder), Store(folder / STORE) as store:
+        deployment = read_deployment(settings.deployment)
+        endpoint = Endpoint(settings.endpoint.get_secret_value(), timeout_seconds=settings.read_timeout_seconds)
+        refuse_other_chain(endpoint, settings.policy, deployment)
+        refuse_other_code(endpoint, deployment)
+        journal, ending = Journal(store), threading.Event()
+        brake = Brake(folder, store=store, journal=journal, policy=settings.policy)
+        parts = Parts(
+            policy=settings.policy,
+            deployment=deployment,
+            endpoint=endpoint,
+            store=store,
+            journal=journal,
+            signer=keystore.unlock(settings.keystore, password),
+            halts=Halts(brake.why, ending.is_set),
+            patience_seconds=settings.receipt_timeout_seconds,
+        )
+        keeper = Keeper(LiveWallet(parts), parts, brake)
+        with ended_by_signals(ending):
+            keeper.settle()
+            with Door(socket_path(folder), stop=lambda reason: Stopped(pause.put_pause(folder, reason).id)) as door:
+                ready()
+                keeper.work(door.jobs, ending)
+
+
+class Keeper:
+    """One request after another, in one thread, so that nothing it does can overtake itself."""
+
+    __slots__ = ("_brake", "_looked", "_parts", "_wallet")
+
+    def __init__(self, wallet: LiveWallet, parts: Parts, brake: Brake) -> None:
+        self._wallet: Final = wallet
+        self._parts: Final = parts
+        self._brake: Final = brake
+        self._looked = 0.0
+
+    def settle(self) -> None:
+        """Unfinished plans come before anything else."""
+        self._looked = time.monotonic()
+        self._wallet.reconcile()
+
+    def work(self, jobs: "queue.SimpleQueue[Job]", ending: threading.Event) -> None:
+        """Answers until it is told to end; what it is doing then is recorded first."""
+        while not ending.is_set():
+            try:
+                job = jobs.get(timeout=TURN_SECONDS)
+            except queue.Empty:
+                self._tidy()
+                continue
+            job.answered.put(self.answer(job.request))
+
+    def answer(self, request: Judge | Execute | AskStatus) -> Answer:
+        """The answer to one request; an error of ours is an answer too."""
+        try:
+            match request:
+                case Judge(intent, calls, block, reason):
+                    return self._wallet.judge_calls(calls, intent=intent, plan_block=block, reason=reason)
+                case Execute(intent, digest, approvals):
+                    return self._wallet.execute_remembered(intent, digest, approvals)
+                case AskStatus():
+                    return self._status()
+        except UsufructError as error:
+            return failure_of(error)
+
+    def _status(self) -> Status:
+        found, policy = self._brake.current(), self._parts.policy
+        return Status(
+            account=policy.account,
+            chain_id=policy.chain_id,
+            policy_digest=policy_digest(policy),
+            pause_id=found.id if found else "",
+            pause_reason=found.reason if found else "",
+            unfinished=tuple([known.intent for known in self._wallet.unfinished()]),
+        )
+
+    def _tidy(self) -> None:
+        """A plan left half done is settled, or closed once it may not go on; an endpoint that is away is asked again later."""
+        if time.monotonic() - self._looked < UNFINISHED_SECONDS or not self._wallet.unfinished():
+            return
+        try:
+            self.settle()
+        except StoreUnwritable:
+            raise
+        except UsufructError as error:
+            self._parts.note("unsettled", int(time.time()), {"why": str(error)})
+
+
+def read_deployment(path: Path) -> Deployment:
+    """A deployment file. Raises SettingsError."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the deployment file {path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"the deployment file {path} is no record")
+    return deployment_from(content)
+
+
+def refuse_other_chain(endpoint: Endpoint, policy: Policy, deployment: Deployment) -> None:
+    """Endpoint, policy and deployment speak of one chain. Raises WrongChain."""
+    for found in (endpoint.chain_id(), deployment.chain_id):
+        if found != policy.chain_id:
+            raise WrongChain(expected_chain_id=policy.chain_id, found_chain_id=found)
+
+
+def refuse_other_code(endpoint: Endpoint, deployment: Deployment) -> None:
+    """Every address that is called or asked carries the code that was pinned. Raises SettingsError."""
+    tokens = [asset.address for asset in deployment.assets if asset.address != NATIVE]
+    used = {deployment.multicall, *tokens, *[market.address for market in deployment.markets]}
+    if unpinned := sorted(used - deployment.code.keys()):
+        raise SettingsError(f"the deployment pins no code for {unpinned[0]}: add its keccak to the deployment's code")
+    addresses = tuple(deployment.code)
+    for address, code in zip(addresses, endpoint.code(addresses), strict=True):
+        if code_digest(code) != deployment.code[address]:
+            raise SettingsError(f"the code at {address} is not what the deployment pins: look at what changed, then pin it again")
+
+
+def private_folder(folder: Path) -> Path:
+    """The keeper's folder, made now if there is none. Raises SettingsError where others may enter it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise SettingsError(f"the keeper's folder {folder} must be a directory of yours with mode 0700: run chmod 700 on it")
+    return folder.resolve()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One keeper a folder; the lock ends with the process that holds it. Raises StoreUnwritable."""
+    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreUnwritable(f"another keeper runs in {folder}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def ended_by_signals(ending: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for an end; what is being done is finished first."""
+    before = {number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def harden() -> None:
+    """No core dumps, and no other process of this user looks into this one's memory or environment (Linux)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -1,0 +1,306 @@
+"""The wallet that moves real value: judged, asked for, judged again, recorded, signed, recorded, sent, awaited, recorded.
+Refuses what its own store does not remember as approved, what no enrolled operator said yes to, and everything twice."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from strategies.domain import NATIVE, Plan, Revoke
+from strategies.errors import KeeperEnding, NonceGap, NotApproved, ProtocolError, ReceiptTimeout
+from strategies.protocols import registry
+from strategies.protocols.adapter import Call
+from strategies.tape import price_of
+from strategies.units import MAX_UINT256, USD_E8, WAD, mul_div_up
+from wallets import evidence, guard, operators, sending, settling, wire
+from wallets import reading as blocks
+from wallets.case import Case, gas_usd_e8
+from wallets.evidence import Asked
+from wallets.journal import receipt_content, verdict_content
+from wallets.receipts import receipt_of
+from wallets.sending import UNSETTLED, Parts
+from wallets.settling import Fate
+from wallets.store import Intent, Signed, Spent
+from wallets.wallet import Allowance, Approved, Reason, Receipt, Refused, Verdict, Yes
+
+BEGUN: Final = "signed"  # a transaction of the intent may exist
+REVOCATION: Final = "/revoke/"  # between an intent and the number of a revocation that closed it
+INTENT: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # no slash: a revocation is never asked for by name
+ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}")
+
+
+class LiveWallet:
+    """One account on one chain."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Parts) -> None:
+        if parts.signer.address != parts.policy.account:
+            raise NotApproved(f"the keystore is of {parts.signer.address}; the policy names {parts.policy.account}")
+        self._parts: Final = parts
+
+    def judge(self, plan: Plan, intent: str) -> Verdict:
+        """The verdict on a plan's own calls."""
+        try:
+            calls = tuple([call for action in plan.actions for call in registry.encode(action, self._parts.policy.account)])
+        except ProtocolError as error:
+            return Refused(intent, (Reason("encodable", str(error)),))
+        return self.judge_calls(calls, intent=intent, plan_block=plan.block, reason=plan.reason)
+
+    def judge_calls(self, calls: tuple[Call, ...], *, intent: str, plan_block: int, reason: str) -> Verdict:
+        """The verdict on exact bytes; a yes is remembered. Raises IncompleteRead, EndpointUnusable, StoreUnwritable."""
+        parts = self._parts
+        if INTENT.fullmatch(intent) is None:
+            return Refused(intent[:128], (Reason("intent", "an intent is named by up to 128 letters, digits and . _ : -"),))
+        if faults := [
+            f"call {at} names no address or an impossible value" for at, call in enumerate(calls) if not _is_call(call)
+        ]:
+            return Refused(intent, tuple([Reason("calldata", fault) for fault in faults]))
+        asked = {"intent": intent, "calls": wire.plain(calls), "block": plan_block, "reason": reason}
+        parts.note("judge", parts.endpoint.now(), asked)
+        known = parts.store.intent(intent)
+        if known is not None:
+            return self._again(known, calls)
+        case = self._gather(intent, calls, plan_block, standing=())
+        verdict = guard.judge(case)
+        self._remember(verdict, case)
+        return verdict
+
+    def execute(self, approved: Approved, approvals: tuple[Yes, ...]) -> Receipt:
+        """What the store remembers under this intent and digest. Raises NotApproved and any WalletError on the way."""
+        return self.execute_remembered(approved.intent, approved.digest, approvals)
+
+    def execute_remembered(self, intent: str, digest: str, approvals: tuple[Yes, ...]) -> Receipt:
+        """The same, told only the name of what was approved: bytes come from the store and from nowhere else."""
+        known = self._parts.store.intent(intent) if INTENT.fullmatch(intent) else None
+        if known is None or known.digest != digest:
+            raise NotApproved(f"nothing is remembered as approved under intent {intent} and this digest")
+        if known.receipt is not None:
+            return wire.from_text(Receipt, known.receipt)
+        approved = wire.from_text(Approved, known.verdict)
+        first = self._begin(approved, approvals) if known.state == "planned" else None
+        return self._carry_out(approved, first)
+
+    def reconcile(self) -> None:
+        """Settles what an earlier process left: transactions by hash and nonce first, then the plans that cannot go on."""
+        parts = self._parts
+        revocations_first = sorted(self.unfinished(), key=lambda known: REVOCATION not in known.intent)
+        for known in revocations_first:
+            approved = wire.from_text(Approved, known.verdict)
+            try:
+                self._settle_old(approved)
+                if self._is_over(approved) or self._why_not_on(approved):
+                    self._carry_out(approved, None)
+            except (ReceiptTimeout, NonceGap) as error:
+                parts.note("unsettled", parts.endpoint.now(), {"intent": known.intent, "why": str(error)})
+
+    def unfinished(self) -> tuple[Intent, ...]:
+        """What was begun and has no receipt."""
+        return self._parts.store.intents(BEGUN)
+
+    def _again(self, known: Intent, calls: tuple[Call, ...]) -> Verdict:
+        """An intent is approved once: asked again, it gets the same yes while that holds, and a no for anything else."""
+        remembered = wire.from_text(Approved, known.verdict)
+        if remembered.calls == calls and known.state == "planned" and self._parts.endpoint.now() <= known.expiry:
+            return remembered
+        return Refused(known.intent, (Reason("intent", f"{known.intent} was judged before; give a new plan a new intent"),))
+
+    def _gather(self, intent: str, calls: tuple[Call, ...], plan_block: int | None, *, standing: tuple[Allowance, ...]) -> Case:
+        parts = self._parts
+        spent, own = parts.store.spent(parts.endpoint.now()), parts.store.reserved(intent)
+        others = Spent(spent.usd_e8 - own.usd_e8, spent.gas_usd_e8 - own.gas_usd_e8)
+        asked = Asked(intent, calls, plan_block, others, parts.halts.paused(), standing)
+        return evidence.gather(parts.endpoint, parts.policy, parts.deployment, asked)
+
+    def _remember(self, verdict: Verdict, case: Case) -> None:
+        parts = self._parts
+        with parts.store.transaction():
+            parts.note("verdict", case.now, verdict_content(verdict))
+            if isinstance(verdict, Approved):
+                parts.store.add_intent(
+                    intent=verdict.intent,
+                    digest=verdict.digest,
+                    calls=wire.canonical(wire.plain(verdict.calls)),
+                    verdict=wire.to_text(verdict),
+                    created_at=case.now,
+                    expiry=verdict.expiry,
+                )
+
+    def _begin(self, approved: Approved, approvals: tuple[Yes, ...]) -> Case:
+        """Agreed to by a person, judged again, reserved and claimed, all of it before anything is signed. Raises NotApproved."""
+        parts = self._parts
+        self._refuse_if_ending(approved)
+        operator = self._consented(approved, approvals)
+        case = self._gather(approved.intent, approved.calls, approved.block, standing=())
+        if case.now > approved.expiry:
+            raise NotApproved(f"the approval expired {case.now - approved.expiry} s ago; ask for a new verdict")
+        self._insist(case)
+        with parts.store.transaction():
+            said = {"intent": approved.intent, "digest": approved.digest, "operator": operator}
+            parts.note("execute", case.now, said)
+            if not parts.store.use_approval(digest=approved.digest, operator=operator, at=case.now):
+                raise NotApproved("this approval was used before")
+            self._claim(approved, case)
+        return case
+
+    def _consented(self, approved: Approved, approvals: tuple[Yes, ...]) -> str:
+        """The operator whose yes it is. Raises NotApproved; one bad signature among good ones is still a bad one."""
+        faults = [fault for yes in approvals if (fault := operators.check_yes(self._parts.policy, yes, approved.digest))]
+        if faults:
+            raise NotApproved("; ".join(faults))
+        if not approvals:
+            raise NotApproved("no operator has said yes")
+        return approvals[0].operator
+
+    def _claim(self, approved: Approved, case: Case) -> None:
+        """Spending set aside, pending plans counted, and the plan begun by nobody else. Raises NotApproved."""
+        store, policy = self._parts.store, self._parts.policy
+        reserved = store.reserve(
+            intent=approved.intent,
+            usd_e8=approved.spend_usd_e8,
+            gas_usd_e8=gas_usd_e8(case) or 0,
+            now=case.now,
+            max_day_usd_e8=policy.max_day_usd * USD_E8,
+            max_day_gas_usd_e8=policy.max_day_gas_usd * USD_E8,
+        )
+        if not reserved:
+            raise NotApproved("the day's cap is used up by other plans")
+        if not store.claim(approved.intent, "planned", BEGUN):
+            raise NotApproved("this intent was begun by another")
+
+    def _carry_out(self, approved: Approved, first: Case | None) -> Receipt:
+        """Every call that is not yet mined, then the receipt. A plan that cannot go on is closed and its allowances revoked."""
+        note = ""
+        for index in range(len(approved.calls)):
+            try:
+                note = self._step(approved, index, first if index == 0 else None)
+            except NotApproved as error:
+                note = error.why
+            if note:
+                break
+        return self._close(approved, note)
+
+    def _step(self, approved: Approved, index: int, case: Case | None) -> str:
+        """One call to its end; empty where it succeeded, else why the plan ends here. Raises NotApproved, ReceiptTimeout."""
+        parts = self._parts
+        sent = next((signed for signed in parts.store.signed(approved.intent) if signed.call == index), None)
+        if sent is None:
+            case = case or self._rejudged(approved, index)
+            if why := self._why_not_on(approved):  # last of all, so that a stop is obeyed up to the signature
+                return why
+            self._refuse_if_ending(approved)
+            sent = sending.sign(parts, approved, index, case)
+        return sending.send_and_settle(parts, sent)
+
+    def _rejudged(self, approved: Approved, index: int) -> Case:
+        """What remains, read, simulated and judged anew right before it is signed. Raises NotApproved."""
+        left = approved.calls[index:]
+        case = self._gather(approved.intent, left, None, standing=self._standing(left))
+        self._insist(case)
+        return case
+
+    def _insist(self, case: Case) -> None:
+        verdict = guard.judge(case)
+        self._parts.note("verdict", case.now, verdict_content(verdict))
+        if isinstance(verdict, Refused):
+            raise NotApproved("; ".join([f"{reason.rule}: {reason.text}" for reason in verdict.reasons]))
+
+    def _settle_old(self, approved: Approved) -> None:
+        """Stored bytes are sent again only while the plan may go on; those that may not, and that nobody knows, are dropped."""
+        parts = self._parts
+        for signed in parts.store.signed(approved.intent):
+            if signed.state not in UNSETTLED:
+                continue
+            found = settling.look(parts.endpoint, signed, parts.policy.account)
+            known = found is not Fate.WAITING or parts.endpoint.knows(signed.hash)
+            if not known and self._why_not_on(approved):
+                sending.end(parts, signed, Fate.OVERTAKEN)
+            else:
+                sending.send_and_settle(parts, replace(signed, state="sent"))
+
+    def _is_over(self, approved: Approved) -> bool:
+        """Whether every call has ended, or one has ended badly."""
+        states = {signed.call: signed.state for signed in self._parts.store.signed(approved.intent)}
+        return len(states) == len(approved.calls) or bool(set(states.values()) & {"failed", "dropped"})
+
+    def _why_not_on(self, approved: Approved) -> str:
+        """Why no further call of a begun plan may be signed or sent; a revocation always may."""
+        if REVOCATION in approved.intent:
+            return ""
+        if paused := self._parts.halts.paused():
+            return f"paused: {paused}"
+        late_seconds = self._parts.endpoint.now() - approved.expiry
+        return f"the approval expired {late_seconds} s ago" if late_seconds > 0 else ""
+
+    def _refuse_if_ending(self, approved: Approved) -> None:
+        if self._parts.halts.ending():
+            raise KeeperEnding(approved.intent)
+
+    def _close(self, approved: Approved, note: str) -> Receipt:
+        """The plan's receipt, written once, after nobody can take anything any more, or with what could not be revoked."""
+        parts = self._parts
+        if REVOCATION not in approved.intent:
+            note = "; ".join([said for said in (note, self._revoke_leftovers(approved)) if said])
+        signed = self._signed_with_revocations(approved)
+        receipt = receipt_of(
+            parts.endpoint, parts.deployment, parts.policy.account, intent=approved.intent, signed=signed, note=note
+        )
+        gas = self._gas_usd_e8(receipt, approved)
+        with parts.store.transaction():
+            parts.note("receipt", parts.endpoint.now(), receipt_content(receipt))
+            parts.store.put_receipt(approved.intent, wire.to_text(receipt))
+            parts.store.claim(approved.intent, BEGUN, "failed" if note else "mined")
+            if receipt.transactions:
+                parts.store.settle_reservation(approved.intent, gas_usd_e8=gas)
+            else:
+                parts.store.release_reservation(approved.intent)
+        return receipt
+
+    def _revoke_leftovers(self, approved: Approved) -> str:
+        """After a plan nobody may take anything: what still could is revoked. Empty, or what could not be, and why."""
+        left = self._standing(approved.calls)
+        if not left:
+            return ""
+        by_address = {asset.address: asset for asset in self._parts.deployment.assets}
+        calls = tuple([registry.encode(Revoke(by_address[a.token], a.spender), self._parts.policy.account)[0] for a in left])
+        intent = f"{approved.intent}{REVOCATION}{len(self._revocations(approved))}"
+        try:
+            case = self._gather(intent, calls, None, standing=left)
+            verdict = guard.judge(case)
+            self._remember(verdict, case)
+            if isinstance(verdict, Refused):
+                return f"allowances stay open: {'; '.join([reason.text for reason in verdict.reasons])}"
+            self._claim(verdict, case)
+        except NotApproved as error:
+            return f"allowances stay open: {error.why}"
+        return "; ".join([f"{said.note}, so allowances stay open" for said in (self._carry_out(verdict, case),) if said.note])
+
+    def _standing(self, calls: tuple[Call, ...]) -> tuple[Allowance, ...]:
+        parts = self._parts
+        return evidence.standing_allowances(parts.endpoint, parts.deployment, parts.policy.account, calls)
+
+    def _revocations(self, approved: Approved) -> tuple[str, ...]:
+        """The intents that revoked what this one left, in order."""
+        found: list[str] = []
+        while self._parts.store.intent(f"{approved.intent}{REVOCATION}{len(found)}") is not None:
+            found.append(f"{approved.intent}{REVOCATION}{len(found)}")
+        return tuple(found)
+
+    def _signed_with_revocations(self, approved: Approved) -> tuple[Signed, ...]:
+        """A plan's transactions, and those that cleaned up after it: its receipt carries all their fees."""
+        intents = (approved.intent, *self._revocations(approved))
+        return tuple([signed for intent in intents for signed in self._parts.store.signed(intent)])
+
+    def _gas_usd_e8(self, receipt: Receipt, approved: Approved) -> int:
+        """What was burnt at the price now; what was set aside where there is no price."""
+        parts = self._parts
+        native = next((asset for asset in parts.deployment.assets if asset.address == NATIVE), None)
+        reading, _ = blocks.read(parts.endpoint, parts.deployment, parts.policy.account)
+        price = price_of(reading.quotes, native) if native is not None else None
+        own = {signed.hash for signed in parts.store.signed(approved.intent)}
+        fee_wei = sum([mined.fee_wei for mined in receipt.transactions if mined.hash in own])
+        return parts.store.reserved(approved.intent).gas_usd_e8 if price is None else mul_div_up(fee_wei, price, WAD)
+
+
+def _is_call(call: Call) -> bool:
+    """Whether a stranger's call can be written down at all; what it means is the guard's question."""
+    return ADDRESS.fullmatch(call.target) is not None and 0 <= call.value_wei <= MAX_UINT256

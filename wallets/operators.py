@@ -1,0 +1,113 @@
+"""People's keys: Ed25519 signatures over what exactly they say yes to. Refuses unknown operators, other digests and any
+signature that does not verify; a yes to one thing is never a yes to another: each kind of statement begins with its own words."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from strategies.errors import KeystoreUnreadable, SettingsError
+from wallets import secrecy
+from wallets.policy import Policy
+from wallets.wallet import Yes
+
+APPROVAL: Final = "usufruct approval v1"
+RESUME: Final = "usufruct resume v1"
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+PAUSE_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """An operator's statement that one pause, and no other, is over."""
+
+    operator: str
+    pause_id: str
+    signature: str  # 64 bytes, hex
+
+
+def create(path: Path, password: str) -> str:
+    """A new operator key in an encrypted PEM file of mode 0600; its public key, hex. Raises KeystoreUnreadable, SettingsError."""
+    secrecy.refuse_weak(password)
+    key = Ed25519PrivateKey.generate()
+    content = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password.encode()),
+    )
+    try:
+        secrecy.write_new(path, content)
+    except FileExistsError:
+        raise KeystoreUnreadable(path=str(path), why="a file is already there, and a key is never overwritten") from None
+    except OSError as error:
+        raise KeystoreUnreadable(path=str(path), why=error.strerror or type(error).__name__) from None
+    return public_key(key)
+
+
+def unlock(path: Path, password: str) -> Ed25519PrivateKey:
+    """An operator's key. Raises KeystoreUnreadable."""
+    try:
+        key = serialization.load_pem_private_key(secrecy.read_private(path), password.encode())
+    except OSError as error:
+        raise KeystoreUnreadable(path=str(path), why=error.strerror or type(error).__name__) from None
+    except SettingsError as error:
+        raise KeystoreUnreadable(path=str(path), why=str(error)) from None
+    except (ValueError, TypeError):
+        raise KeystoreUnreadable(path=str(path), why="the password is wrong or the content is damaged") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeystoreUnreadable(path=str(path), why="it is no Ed25519 key")
+    return key
+
+
+def public_key(key: Ed25519PrivateKey) -> str:
+    """What a policy enrols, hex."""
+    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return raw.hex()
+
+
+def sign_yes(key: Ed25519PrivateKey, operator: str, digest: str) -> Yes:
+    """An operator's yes to one digest. Raises ValueError where it is none."""
+    if DIGEST.fullmatch(digest) is None:
+        raise ValueError("a digest is 64 hexadecimal digits")
+    return Yes(operator, digest, key.sign(_message(APPROVAL, operator, digest)).hex())
+
+
+def check_yes(policy: Policy, yes: Yes, digest: str) -> str | None:
+    """None where the yes is an enrolled operator's and over this digest; else why it counts nothing."""
+    if yes.digest != digest:
+        return f"the yes of {yes.operator!r} is to another digest"
+    return _check(policy, yes.operator, (APPROVAL, digest), yes.signature)
+
+
+def sign_resume(key: Ed25519PrivateKey, operator: str, pause_id: str) -> Resume:
+    """An operator's end of one pause. Raises ValueError where it is no pause's id."""
+    if PAUSE_ID.fullmatch(pause_id) is None:
+        raise ValueError("a pause's id is 32 hexadecimal digits")
+    return Resume(operator, pause_id, key.sign(_message(RESUME, operator, pause_id)).hex())
+
+
+def check_resume(policy: Policy, resume: Resume, pause_id: str) -> str | None:
+    """None where an enrolled operator ends this very pause; else why it goes on."""
+    if resume.pause_id != pause_id:
+        return f"the statement of {resume.operator!r} ends another pause"
+    return _check(policy, resume.operator, (RESUME, pause_id), resume.signature)
+
+
+def _message(kind: str, operator: str, content: str) -> bytes:
+    return f"{kind}\n{operator}\n{content}\n".encode()
+
+
+def _check(policy: Policy, name: str, said: tuple[str, str], signature: str) -> str | None:
+    operator = next((enrolled for enrolled in policy.operators if enrolled.name == name), None)
+    if operator is None:
+        return f"{name!r} is no enrolled operator"
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(operator.public_key))
+        key.verify(bytes.fromhex(signature), _message(said[0], name, said[1]))
+    except (InvalidSignature, ValueError):
+        return f"the signature of {name!r} does not verify"
+    return None

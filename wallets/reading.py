@@ -1,0 +1,91 @@
+"""What one block says of a deployment and an account: every market, claim and balance in one request. Refuses silently nothing:
+a market that cannot be read has no state and a reason, and an asset whose oracles disagree has no price."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from strategies.domain import NATIVE, Address, Amount, Asset, Deployment, Market, Portfolio, Position, Quote
+from strategies.errors import IncompleteRead, ObservationError, ProtocolError
+from strategies.protocols import erc20
+from strategies.protocols.adapter import Call
+from strategies.protocols.registry import MarketState, adapter_of
+from strategies.tape import Reading
+from strategies.units import BPS
+from wallets.endpoints import Block, Endpoint
+
+ORACLE_AGREEMENT_BPS: Final = 100  # the oracles of one asset on one chain; further apart, none is believed
+
+
+def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[Reading, Portfolio]:
+    """One consistent block. Raises IncompleteRead where a balance or a claim is missing: what is held must be known."""
+    calls, spans = _questions(deployment, account)
+    block = endpoint.read(calls, deployment.multicall)
+    answers = [block.results[first:last] for first, last in spans]
+    balances, rest = answers[: len(deployment.assets)], answers[len(deployment.assets) :]
+    idle = tuple(Amount(asset, _word(answer, asset.symbol)) for asset, answer in zip(deployment.assets, balances, strict=True))
+    states, held, refused = list[MarketState | None](), list[Position](), list[tuple[str, str]]()
+    for market, state_answer, claim_answer in zip(deployment.markets, rest[::2], rest[1::2], strict=True):
+        held.append(adapter_of(market).holding(market, _whole(claim_answer, market.id)))
+        try:
+            states.append(adapter_of(market).decode(market, _whole(state_answer, market.id), block.timestamp))
+        except (ObservationError, ProtocolError) as error:
+            states.append(None)
+            refused.append((market.id, str(error)))
+    quotes, unpriced = _oracle_quotes(deployment, states, block)
+    reading = Reading(
+        block.number, block.hash, block.timestamp, block.base_fee_wei, tuple(states), quotes, tuple(refused) + unpriced
+    )
+    return reading, Portfolio(idle, tuple(claim for claim in held if claim.shares_raw or claim.debt_raw))
+
+
+def _questions(deployment: Deployment, account: Address) -> tuple[list[Call], list[tuple[int, int]]]:
+    """All calls of a block and, for each question, where its answers lie: balances, then state and claim of each market."""
+    questions: list[Sequence[Call]] = [(erc20.balance_read(asset, account, deployment.multicall),) for asset in deployment.assets]
+    for market in deployment.markets:
+        questions += [adapter_of(market).reads(market), adapter_of(market).holding_reads(market, account)]
+    calls, spans = list[Call](), list[tuple[int, int]]()
+    for question in questions:
+        spans.append((len(calls), len(calls) + len(question)))
+        calls += question
+    return calls, spans
+
+
+def _whole(answers: Sequence[bytes | None], what: str) -> tuple[bytes, ...]:
+    """The answers, none missing."""
+    found = tuple(answer for answer in answers if answer is not None)
+    if len(found) != len(answers):
+        raise IncompleteRead(f"{what}: {len(answers) - len(found)} of {len(answers)} calls gave no answer")
+    return found
+
+
+def _word(answers: Sequence[bytes | None], what: str) -> int:
+    (answer,) = _whole(answers, what)
+    if len(answer) != 32:
+        raise IncompleteRead(f"balance of {what}: {len(answer)} bytes instead of 32")
+    return int.from_bytes(answer, "big")
+
+
+def _oracle_quotes(
+    deployment: Deployment, states: Sequence[MarketState | None], block: Block
+) -> tuple[tuple[Quote, ...], tuple[tuple[str, str], ...]]:
+    """One price an asset, from the oracles of its markets; the native coin at the price of its wrapped token."""
+    said: dict[Asset, list[tuple[Market, int]]] = {}
+    for market, state in zip(deployment.markets, states, strict=True):
+        price = adapter_of(market).price_usd_e8(state) if state is not None else None
+        if price:
+            said.setdefault(market.asset, []).append((market, price))
+    quotes, refused = list[Quote](), list[tuple[str, str]]()
+    for asset, prices in said.items():
+        low, high = min(price for _, price in prices), max(price for _, price in prices)
+        if (high - low) * BPS > low * ORACLE_AGREEMENT_BPS:
+            refused.append((asset.symbol, f"its oracles say {low} and {high} (1e8): more than {ORACLE_AGREEMENT_BPS} bps apart"))
+            continue
+        source = f"oracle of {prices[0][0].id}"
+        quotes += [Quote(same, prices[0][1], source, block.timestamp) for same in _alike(deployment, asset)]
+    return tuple(quotes), tuple(refused)
+
+
+def _alike(deployment: Deployment, asset: Asset) -> tuple[Asset, ...]:
+    """The asset, and the native coin where the asset is its wrapped token."""
+    native = (coin for coin in deployment.assets if coin.address == NATIVE and asset.symbol == f"W{coin.symbol}")
+    return (asset, *native)

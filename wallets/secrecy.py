@@ -1,0 +1,73 @@
+"""Passwords, and files that only their owner reads. Refuses weak passwords, links, files of others and modes that let anyone
+else in; a password comes from a prompt, a descriptor or such a file, never from an argument or the environment."""
+
+import getpass
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from strategies.errors import SettingsError
+
+MIN_PASSWORD_CHARACTERS: Final = 10
+MAX_FILE_BYTES: Final = 2**20
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """A new file of mode 0600 that is whole or absent. Raises FileExistsError rather than replace anything."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(scratch, path)  # unlike a rename, a link never replaces what is there
+    finally:
+        scratch.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_private(path: Path) -> bytes:
+    """What a private file says. Raises OSError, and SettingsError where others could have written or read it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise SettingsError(f"{path} is not a plain file")
+        if found.st_uid != os.geteuid():
+            raise SettingsError(f"{path} belongs to another user")
+        if found.st_mode & 0o077:
+            raise SettingsError(f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: run chmod 600 on it")
+        return file.read(MAX_FILE_BYTES)
+
+
+def refuse_weak(password: str) -> None:
+    """A new password must be worth its scrypt. Raises SettingsError."""
+    if len(password) < MIN_PASSWORD_CHARACTERS or len(set(password)) < MIN_PASSWORD_CHARACTERS // 2:
+        raise SettingsError(f"the password is too weak: at least {MIN_PASSWORD_CHARACTERS} characters, not all the same")
+
+
+def password_from_prompt(question: str) -> str:
+    """A typed password, not echoed."""
+    return getpass.getpass(f"{question}: ")
+
+
+def password_from_descriptor(descriptor: int) -> str:
+    """The first line of an open descriptor, which is closed."""
+    with os.fdopen(descriptor, "rb") as file:
+        return _line(file.read(MAX_FILE_BYTES))
+
+
+def password_from_file(path: Path) -> str:
+    """The first line of a file of mode 0600."""
+    return _line(read_private(path))
+
+
+def _line(content: bytes) -> str:
+    return content.decode().split("\n", 1)[0].rstrip("\r")

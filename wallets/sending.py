@@ -1,0 +1,116 @@
+"""From an approved call to a settled transaction: signed, stored, sent, awaited, recorded, in this order and no other.
+Refuses to sign on a nonce that the store and the chain do not agree on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from strategies.domain import Deployment
+from strategies.errors import NonceGap, NotApproved
+from wallets import settling
+from wallets.case import Case
+from wallets.endpoints import Endpoint, Mined
+from wallets.journal import Journal
+from wallets.policy import Policy, policy_digest
+from wallets.settling import Fate
+from wallets.signer import Signer
+from wallets.store import Signed, Store
+from wallets.wallet import Approved
+
+UNSETTLED: Final = ("signed", "sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Halts:
+    """Why nothing new may be signed: a pause closes a plan, an ending process leaves it to be taken up again."""
+
+    paused: Callable[[], str]
+    ending: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a live wallet is made of. Each is owned by one process, and by one wallet in it."""
+
+    policy: Policy
+    deployment: Deployment
+    endpoint: Endpoint
+    store: Store
+    journal: Journal
+    signer: Signer
+    halts: Halts
+    patience_seconds: float
+
+    def note(self, kind: str, timestamp: int, content: Mapping[str, object]) -> None:
+        """A line of the journal, durable when this returns."""
+        self.journal.append(kind, timestamp, content)
+
+
+def sign(parts: Parts, approved: Approved, index: int, case: Case) -> Signed:
+    """One call signed with the next nonce; its bytes are durable before anyone could send them. Raises NotApproved, NonceGap."""
+    if case.fees is None:
+        raise NotApproved("there are no fees to offer")
+    nonce, gas_limit = _next_nonce(parts, case.now), case.fees.gas_limits[0]
+    transaction = parts.signer.sign(
+        approved,
+        index=index,
+        nonce=nonce,
+        fees=case.fees,
+        gas_limit=gas_limit,
+        policy_digest=policy_digest(parts.policy),
+        chain_id=parts.policy.chain_id,
+    )
+    signed = Signed(transaction.hash, approved.intent, index, 0, nonce, transaction.raw, case.now, "signed")
+    offered = {"gas_limit": gas_limit, "max_fee_wei": str(case.fees.max_fee_wei), "tip_wei": str(case.fees.max_priority_fee_wei)}
+    with parts.store.transaction():
+        parts.store.add_signed(signed)
+        parts.note("signed", case.now, {"intent": approved.intent, "call": index, "nonce": nonce, "hash": signed.hash, **offered})
+    return signed
+
+
+def send_and_settle(parts: Parts, signed: Signed) -> str:
+    """Sent and awaited; empty where it was mined and succeeded, else why it did not. Raises ReceiptTimeout."""
+    if signed.state not in UNSETTLED:
+        return _told(signed, signed.state)
+    if signed.state == "signed":
+        settling.send(parts.endpoint, signed)  # whatever it says: only the receipt and the nonce decide
+        parts.store.claim_signed(signed.hash, "signed", "sent")
+    found = settling.settle(
+        parts.endpoint,
+        signed,
+        parts.policy.account,
+        patience_seconds=parts.patience_seconds,
+        stopped=parts.halts.ending,
+    )
+    return end(parts, signed, found)
+
+
+def end(parts: Parts, signed: Signed, found: Mined | Fate) -> str:
+    """Records what became of a transaction; empty where it was mined and succeeded."""
+    state = "dropped" if isinstance(found, Fate) else "mined" if found.succeeded else "failed"
+    with parts.store.transaction():
+        for before in UNSETTLED:
+            parts.store.claim_signed(signed.hash, before, state)
+        said = {"intent": signed.intent, "call": signed.call, "nonce": signed.nonce, "hash": signed.hash, "state": state}
+        parts.note("settled", signed.signed_at, said)
+    return _told(signed, state)
+
+
+def _told(signed: Signed, state: str) -> str:
+    match state:
+        case "mined":
+            return ""
+        case "failed":
+            return f"call {signed.call} was mined and reverted"
+        case _:
+            return f"call {signed.call} was not mined, and its nonce {signed.nonce} is given to another transaction"
+
+
+def _next_nonce(parts: Parts, now: int) -> int:
+    """The chain's next nonce. Behind the store's is a lagging endpoint, or a transaction of ours on its way. Raises NonceGap."""
+    found, expected = parts.endpoint.nonce(parts.policy.account, "latest"), parts.store.next_nonce()
+    if expected is not None and found < expected:
+        raise NonceGap(expected=expected, found=found)
+    if expected is not None and found > expected:
+        parts.note("foreign-nonce", now, {"expected": expected, "found": found})
+    return found

@@ -1,0 +1,141 @@
+"""The Wallet port and the records that cross it. Refuses nothing itself: a refusal is one of its values."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from strategies.domain import Address, Asset, Plan
+from strategies.protocols.adapter import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A signed change of one thing the account holds. `unit` is a token address, or a market's share or debt contract."""
+
+    unit: Address
+    symbol: str
+    delta_raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a spender may take after the calls."""
+
+    token: Address
+    spender: Address
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What exact calls change for our account: tokens, shares, debts, and the allowances that remain. Zero changes are left out,
+    and so is gas: it is the fee's own figure. `unexpected` names any event that touches the account and is none of these."""
+
+    changes: tuple[Change, ...]
+    allowances: tuple[Allowance, ...]
+    gas_used: tuple[int, ...]  # a call
+    block: int
+    timestamp: int
+    unexpected: tuple[str, ...] = ()
+
+
+class Mode(Enum):
+    """Where value moves."""
+
+    BACKTEST = "backtest"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The guard's yes, bound to the bytes. Built in one file."""
+
+    intent: str  # id of the plan in the store: what is executed at most once
+    calls: tuple[Call, ...]
+    effects: Effects
+    digest: str  # sha256 over chain, account, calls, intent, policy digest and expiry
+    block: int
+    expiry: int  # unix seconds
+    spend_usd_e8: int  # what the daily cap reserves
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that was broken, and what would change it."""
+
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The guard's no, with every reason it found."""
+
+    intent: str
+    reasons: tuple[Reason, ...]
+
+
+Verdict: TypeAlias = Approved | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTransfer:
+    """One Transfer event that touched the account, or its model."""
+
+    asset: Asset
+    sender: Address
+    recipient: Address
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One call as it was mined (or modelled)."""
+
+    hash: str
+    block: int
+    timestamp: int
+    gas_used: int
+    fee_wei: int
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What happened to one intent: its transactions in order, and every token change of the account they caused."""
+
+    intent: str
+    transactions: tuple[Transaction, ...]
+    transfers: tuple[TokenTransfer, ...]
+    complete: bool  # every call was mined and succeeded
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """A person's approval: an enrolled operator's Ed25519 signature over the digest."""
+
+    operator: str
+    digest: str
+    signature: str  # 64 bytes, hex
+
+
+class Wallet(Protocol):
+    """What every mode's wallet answers."""
+
+    def judge(self, plan: Plan, intent: str) -> Verdict:
+        """Decode, simulate and ask every check. Never raises for a bad plan: that is a Refused."""
+
+    def execute(self, approved: Approved, approvals: tuple[Yes, ...]) -> Receipt:
+        """Do exactly what was approved, at most once an intent. Raises NotApproved."""
+
+
+def approval_digest(
+    *, chain_id: int, account: Address, calls: tuple[Call, ...], intent: str, policy_digest: str, expiry: int
+) -> str:
+    """sha256 over the canonical JSON of everything an approval covers."""
+    content = [chain_id, account, [[c.target, c.data.hex(), str(c.value_wei)] for c in calls], intent, policy_digest, expiry]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()

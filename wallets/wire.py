@@ -1,0 +1,235 @@
+"""Records as canonical JSON text, and back: what crosses the keeper's socket, waits in a paused run and stands in the journal.
+
+Every record carries its class name, so a union is never guessed. Integers beyond 2^53 - 1 are decimal strings, bytes are hex,
+enums and contract versions are names, NaN is null. Refuses infinities, and any text that is not, byte for byte, what `to_text`
+would have written: so one record has one text, and unknown, missing or repeated keys cannot pass. A text only ever becomes the
+kind the reader asked for and what its fields name."""
+
+import json
+import math
+import types
+import typing
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+from strategies.errors import MalformedRecord, PlanError
+from strategies.protocols.aave_v3.arithmetic import VERSIONS, Version
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
+T = TypeVar("T")
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+Read: TypeAlias = Callable[[Any], Any]
+
+TAG: Final = "is"
+NOTHING: Final = typing.cast("Hashable", type(None))
+MAX_SAFE: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+_VERSIONS: Final = {version.name: version for version in VERSIONS.values()}
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def to_text(record: object) -> str:
+    """The one text of a record. Raises MalformedRecord on an infinity or a type that has no text."""
+    return canonical(plain(record))
+
+
+def canonical(content: object) -> str:
+    """The one text of plain JSON values: sorted keys, no spaces, ASCII. Raises MalformedRecord."""
+    try:
+        return _canonical(content)
+    except (TypeError, ValueError) as error:
+        raise MalformedRecord(kind="JSON", why=str(error)) from None
+
+
+def from_text(kind: "TypeForm[T]", text: str) -> T:
+    """The record a text says. Raises MalformedRecord."""
+    try:
+        content = json.loads(text)
+        record = _reader(typing.cast("Hashable", kind))(content)
+        again = to_text(record)
+    except (ValueError, TypeError, KeyError, RecursionError, PlanError) as error:
+        raise MalformedRecord(kind=_name(kind), why=str(error) or type(error).__name__) from None
+    if again != text:
+        raise MalformedRecord(kind=_name(kind), why="it is not written in the one canonical way")
+    return typing.cast("T", record)
+
+
+def plain(value: object) -> Plain:
+    """A record as JSON values, for content that holds several. Raises MalformedRecord."""
+    write = _WRITERS.get(type(value))
+    if write is None:
+        write = _WRITERS[type(value)] = _writer(type(value))
+    return write(value)
+
+
+def join(texts: Sequence[str]) -> str:
+    """Several texts as one."""
+    return canonical(list(texts))
+
+
+def lines(text: str) -> tuple[str, ...]:
+    """The texts that were joined. Raises MalformedRecord."""
+    return from_text(tuple[str, ...], text)
+
+
+def _write_int(value: int) -> Plain:
+    return value if -MAX_SAFE <= value <= MAX_SAFE else str(value)
+
+
+def _write_float(value: float) -> Plain:
+    if math.isinf(value):
+        raise MalformedRecord(kind="number", why="an infinity is no rate")
+    return None if math.isnan(value) else value
+
+
+def _write_sequence(values: Sequence[object]) -> Plain:
+    return [plain(value) for value in values]
+
+
+def _write_mapping(values: Mapping[str, object]) -> Plain:
+    return {key: plain(value) for key, value in values.items()}
+
+
+def _as_it_is(value: Any) -> Plain:
+    return typing.cast("Plain", value)
+
+
+_WRITERS: Final[dict[type, Callable[[Any], Plain]]] = {
+    type(None): _as_it_is,
+    bool: _as_it_is,
+    str: _as_it_is,
+    int: _write_int,
+    float: _write_float,
+    bytes: bytes.hex,
+    tuple: _write_sequence,
+    dict: _write_mapping,
+    Version: lambda version: str(version.name),
+}
+
+
+def _writer(kind: type) -> Callable[[Any], Plain]:
+    if issubclass(kind, Enum):
+        return lambda value: str(value.name)
+    if not is_dataclass(kind):
+        raise MalformedRecord(kind="record", why=f"{kind.__name__} has no text")
+    names = tuple([field.name for field in fields(kind)])
+    if TAG in names:
+        raise MalformedRecord(kind="record", why=f"{kind.__name__} has a field {TAG!r}")
+    return partial(_write_record, names, kind.__name__)
+
+
+def _write_record(names: tuple[str, ...], tag: str, value: object) -> Plain:
+    written: dict[str, Plain] = {name: plain(getattr(value, name)) for name in names}
+    written[TAG] = tag
+    return written
+
+
+def _name(kind: object) -> str:
+    return getattr(kind, "__name__", str(kind))
+
+
+@cache
+def _reader(kind: Hashable) -> Read:
+    """How values of one declared type are read. Every reader raises ValueError, TypeError or KeyError on anything else."""
+    if kind in _READERS:
+        return _READERS[kind]
+    if (origin := typing.get_origin(kind)) is not None:
+        return _reader_of_many(origin, typing.get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return partial(_read_name, {member.name: member for member in kind})
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return partial(_read_record, kind, {field.name: _reader(hints[field.name]) for field in fields(kind)})
+    raise MalformedRecord(kind=_name(kind), why="no text becomes this type")
+
+
+def _reader_of_many(origin: object, arguments: tuple[Hashable, ...]) -> Read:
+    if origin in (types.UnionType, typing.Union):
+        return _read_union(arguments)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return partial(_read_many, _reader(arguments[0]))
+    if origin is tuple:
+        return partial(_read_each, tuple([_reader(argument) for argument in arguments]))
+    if isinstance(origin, type) and issubclass(origin, Mapping) and arguments[0] is str:
+        return partial(_read_mapping, _reader(arguments[1]))
+    raise MalformedRecord(kind=str(origin), why="no text becomes this type")
+
+
+def _read_int(content: object) -> int:
+    if isinstance(content, str):
+        return int(content)
+    return _read_exactly(int, content)
+
+
+def _read_exactly(kind: type[T], content: object) -> T:
+    if type(content) is not kind:
+        raise ValueError(f"{content!r} is no {kind.__name__}"[:200])
+    return content
+
+
+def _read_float(content: object) -> float:
+    return math.nan if content is None else _read_exactly(float, content)
+
+
+def _read_bytes(content: object) -> bytes:
+    return bytes.fromhex(_read_exactly(str, content))
+
+
+def _read_many(read: Read, content: object) -> tuple[object, ...]:
+    return tuple([read(item) for item in _read_exactly(list, content)])
+
+
+def _read_each(reads: tuple[Read, ...], content: object) -> tuple[object, ...]:
+    return tuple([read(item) for read, item in zip(reads, _read_exactly(list, content), strict=True)])
+
+
+def _read_mapping(read: Read, content: object) -> dict[str, object]:
+    return {key: read(value) for key, value in _read_exactly(dict, content).items()}
+
+
+def _read_name(named: Mapping[str, object], content: object) -> object:
+    return named[_read_exactly(str, content)]
+
+
+def _read_record(kind: type, reads: Mapping[str, Read], content: object) -> object:
+    given = dict(_read_exactly(dict, content))
+    if given.pop(TAG, None) != kind.__name__:
+        raise ValueError(f"it is not tagged {kind.__name__}")
+    if given.keys() != reads.keys():
+        raise ValueError(f"{kind.__name__} has the keys {', '.join(reads)} and no others")
+    return kind(**{name: read(given[name]) for name, read in reads.items()})
+
+
+def _read_union(kinds: tuple[Hashable, ...]) -> Read:
+    """Records by their tag; beside them at most one other kind, and null."""
+    records = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
+    tagged = {kind.__name__: _reader(kind) for kind in records}
+    others = [kind for kind in kinds if kind not in records and kind is not NOTHING]
+    if len(others) > 1 or float in others:
+        raise MalformedRecord(kind=str(kinds), why="a text could not tell these apart")
+    other = _reader(others[0]) if others else None
+    return partial(_read_any, tagged, other, NOTHING in kinds)
+
+
+def _read_any(tagged: Mapping[str, Read], other: Read | None, nullable: bool, content: object) -> object:
+    if content is None and nullable:
+        return None
+    if isinstance(content, dict):
+        return tagged[str(content.get(TAG))](content)
+    if other is None:
+        raise ValueError("it is none of the kinds that can stand here")
+    return other(content)
+
+
+_READERS: Final[Mapping[object, Read]] = {
+    bool: partial(_read_exactly, bool),
+    str: partial(_read_exactly, str),
+    int: _read_int,
+    float: _read_float,
+    bytes: _read_bytes,
+    Version: partial(_read_name, _VERSIONS),
+}
