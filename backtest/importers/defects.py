@@ -1,0 +1,70 @@
+"""What an importer found wrong with a source and what it did about it, as counts. Refuses nothing: it only says the shapes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from strategies.tape import Bools, Ints
+
+FROZEN_ROWS: Final = 24  # a market that repeats itself for longer is worth naming
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """So many consecutive rows or hours, from the first on; Unix seconds."""
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDefects:
+    """One market's source, inside the window."""
+
+    market_id: str
+    file: str
+    sha256: str
+    rows: int
+    carried_rows: int  # the snapshot is the one before: kept, not fresh
+    frozen: tuple[Run, ...]  # carried for more than a day
+    missing: tuple[Run, ...]  # hours without a row: left as gaps in time
+    null_rows: int  # no rate or no utilisation: left unsaid
+    over_lent_rows: int  # utilisation above one: kept as said, nothing can be withdrawn
+    spike_rows: int  # above 20 % a year and covered by what borrowers pay: real, kept
+    refused_rows: int  # above 20 % a year and not covered: left unsaid
+
+    @property
+    def missing_hours(self) -> int:
+        return sum(run.count for run in self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What was read, what was wrong with it, and what was done."""
+
+    source: str
+    asset: str
+    start: int
+    end: int
+    rows: int
+    markets: tuple[MarketDefects, ...]
+    notes: tuple[str, ...]  # what holds for every row: units, prices, gas
+
+
+def runs_of(flags: Bools, timestamp: Ints) -> tuple[Run, ...]:
+    """Maximal stretches of true rows."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False]))))
+    return tuple(Run(int(timestamp[first]), int(stop - first)) for first, stop in zip(edges[::2], edges[1::2], strict=True))
+
+
+def gaps_of(timestamp: Ints, step_seconds: int) -> tuple[Run, ...]:
+    """Missing steps between rows, from the first missing one on."""
+    steps = np.diff(timestamp) // step_seconds
+    return tuple(Run(int(timestamp[at]) + step_seconds, int(steps[at]) - 1) for at in np.flatnonzero(steps > 1))
+
+
+def longer_than(runs: Sequence[Run], count: int) -> tuple[Run, ...]:
+    """The runs above a length."""
+    return tuple(run for run in runs if run.count > count)

@@ -1,0 +1,222 @@
+"""Equity curve and figures of a run, in float64, net of gas. Refuses to price what was never priced.
+
+Ether for gas is held apart: the cost of each move, at ether's and the asset's price of its time, is taken off the curve. There
+is no Sharpe ratio here: accrual over zero makes any look good, and a few moves are a few observations, not thousands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backtest.dataset import IndexColumns
+from backtest.engine import Run, Step
+from strategies.assess import held_raw, trailing_mean_apr, value_raw
+from strategies.domain import NATIVE, Asset, Keep, Market, Position
+from strategies.errors import BadTape
+from strategies.protocols.registry import adapter_of
+from strategies.tape import Floats, Ints, Tape
+from strategies.units import RAY, SECONDS_PER_DAY, SECONDS_PER_YEAR, USD_E8, WAD
+from wallets.wallet import Approved, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A run at every row, in whole units of its asset unless the name says dollars."""
+
+    timestamp: Ints
+    held: Floats  # idle and claims at the contract's valuation, gas not taken off
+    gas: Floats  # spent so far
+    gas_usd: Floats
+    price_usd: Floats
+    weights: Floats  # [row, market], of what is held; the rest is idle
+    fees_usd: tuple[float, ...]  # of each step of the run
+
+    @property
+    def net(self) -> Floats:
+        return self.held - self.gas
+
+    @property
+    def net_usd(self) -> Floats:
+        return self.held * self.price_usd - self.gas_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a run comes to. Rates are per year, drawdowns are negative."""
+
+    days: float
+    opening: float
+    final: float
+    final_usd: float
+    apy: float
+    drawdown: float  # of the net curve in the asset
+    drawdown_usd: float
+    under_water_days: float  # the longest time below an earlier high, in the asset
+    worst_day: float
+    moves: int  # plans executed whole
+    failed: int  # plans approved that did not execute whole
+    refused: int  # plans the guard refused
+    decisions: int
+    turnover: float  # supplied in all, as a multiple of the average value
+    gas: float
+    gas_usd: float
+    shares: tuple[tuple[str, float], ...]  # of time, weighted by value: each market, and idle
+
+
+def curve_of(run: Run) -> Curve:
+    """The whole curve, computed once from the segments."""
+    tape, asset = run.tape, run.settings.decide.asset
+    one = 10.0**asset.decimals
+    markets = [market for market in tape.deployment.markets if market.asset == asset]
+    values = {market.id: share_values(tape, market) for market in markets}
+    idle, claims = np.empty(len(tape)), np.zeros((len(tape), len(tape.deployment.markets)))
+    stops = [segment.row for segment in run.segments[1:]] + [len(tape)]
+    for segment, stop in zip(run.segments, stops, strict=True):
+        rows = slice(segment.row, stop)
+        idle[rows] = segment.portfolio.idle_raw(asset) / one
+        for claim in segment.portfolio.positions:
+            if claim.market.id in values:
+                claims[rows, tape.market_index(claim.market)] = values[claim.market.id][rows] * (claim.shares_raw / one)
+    held = idle + claims.sum(axis=1)
+    price_usd = prices_usd(tape, asset)
+    fees = fees_usd(run)
+    gas, gas_usd = _spent(run, fees, price_usd)
+    whole = np.where(held > 0, held, 1.0)
+    return Curve(tape.timestamp, held, gas, gas_usd, price_usd, claims / whole[:, None], fees)
+
+
+def share_values(tape: Tape, market: Market) -> Floats:
+    """What one share is worth at each row, for curves; 0.0 where the market cannot be read."""
+    at = tape.market_index(market)
+    if isinstance(tape.states, IndexColumns):
+        return tape.states.index_floats(at)
+    adapter = adapter_of(market)
+    states = [tape.states.state(row, at) for row in range(len(tape))]
+    held = Position(market, RAY)
+    return np.array([0.0 if state is None else adapter.value_raw(state, held) / RAY for state in states])
+
+
+def prices_usd(tape: Tape, asset: Asset) -> Floats:
+    """The asset's price at each row, the last known where a row has none. Raises BadTape where there never was one."""
+    said = tape.price_usd_e8[:, tape.asset_rows[asset]]
+    at = np.maximum.accumulate(np.where(said > 0, np.arange(len(said)), -1))
+    if at[-1] < 0:
+        raise BadTape(f"{asset.symbol} is never priced")
+    prices: Floats = said[np.where(at < 0, int(np.argmax(said > 0)), at)] / USD_E8
+    return prices
+
+
+def figures_of(run: Run, curve: Curve) -> Figures:
+    """The table's row of a run."""
+    seconds = int(curve.timestamp[-1] - curve.timestamp[0])
+    net = curve.net
+    moves = [step for step in run.steps if step.receipt is not None and step.receipt.complete]
+    daily = daily_returns(curve)
+    return Figures(
+        days=seconds / SECONDS_PER_DAY,
+        opening=float(net[0] + curve.gas[0]),
+        final=float(net[-1]),
+        final_usd=float(curve.net_usd[-1]),
+        apy=annual_growth(float(net[0] + curve.gas[0]), float(net[-1]), seconds),
+        drawdown=float(drawdowns(net).min()),
+        drawdown_usd=float(drawdowns(curve.net_usd).min()),
+        under_water_days=longest_under_water(curve.timestamp, net) / SECONDS_PER_DAY,
+        worst_day=float(daily.min()) if len(daily) else 0.0,
+        moves=len(moves),
+        failed=sum(isinstance(step.verdict, Approved) for step in run.steps) - len(moves),
+        refused=sum(isinstance(step.verdict, Refused) for step in run.steps),
+        decisions=len(run.steps),
+        turnover=_supplied(run) / float(np.mean(curve.held)),
+        gas=float(curve.gas[-1]),
+        gas_usd=float(curve.gas_usd[-1]),
+        shares=time_shares(run.tape, curve),
+    )
+
+
+def annual_growth(opening: float, final: float, seconds: int) -> float:
+    """The yearly rate that compounds from the opening to the final value in so many seconds; 0.0 over no time."""
+    if seconds <= 0:
+        return 0.0
+    return float((final / opening) ** (SECONDS_PER_YEAR / seconds) - 1)
+
+
+def drawdowns(values: Floats) -> Floats:
+    """At each row, how far below the highest value so far; 0 at a high."""
+    below: Floats = values / np.maximum.accumulate(values) - 1
+    return below
+
+
+def longest_under_water(timestamp: Ints, values: Floats) -> int:
+    """The longest stretch of seconds from a high to the row that reaches it again, or to the end."""
+    highs = np.flatnonzero(values >= np.maximum.accumulate(values))
+    ends = np.append(timestamp[highs[1:]], timestamp[-1])
+    dips = np.append(np.diff(highs) > 1, highs[-1] < len(values) - 1)
+    return int(np.max((ends - timestamp[highs])[dips], initial=0))
+
+
+def daily_rows(timestamp: Ints) -> Ints:
+    """The last row of each UTC day."""
+    days = timestamp // SECONDS_PER_DAY
+    rows: Ints = np.flatnonzero(np.append(np.diff(days) > 0, True))
+    return rows
+
+
+def daily_returns(curve: Curve) -> Floats:
+    """Net growth in the asset from one day's last row to the next's."""
+    net = curve.net[daily_rows(curve.timestamp)]
+    returns: Floats = net[1:] / net[:-1] - 1
+    return returns
+
+
+def time_shares(tape: Tape, curve: Curve) -> tuple[tuple[str, float], ...]:
+    """The value-weighted share of time in each market and idle; the last row has no time of its own."""
+    seconds = np.diff(curve.timestamp)
+    if not len(seconds):
+        return (("idle", 1.0),)
+    in_markets = (curve.weights[:-1] * seconds[:, None]).sum(axis=0) / seconds.sum()
+    named = [(market.id, float(part)) for market, part in zip(tape.deployment.markets, in_markets, strict=True)]
+    return (*((name, part) for name, part in named if part > 0), ("idle", 1.0 - float(in_markets.sum())))
+
+
+def fees_usd(run: Run) -> tuple[float, ...]:
+    """What each step's transactions burned, at ether's price of the row they were executed at. Raises BadTape."""
+    ether = next((asset for asset in run.tape.deployment.assets if asset.address == NATIVE), None)
+    fees_wei = [sum(fee.fee_wei for fee in step.receipt.transactions) if step.receipt else 0 for step in run.steps]
+    if not any(fees_wei):
+        return (0.0,) * len(fees_wei)
+    if ether is None:
+        raise BadTape("it has no native coin to price gas in")
+    ether_usd = prices_usd(run.tape, ether)
+    return tuple(
+        fee_wei / WAD * float(ether_usd[step.due_row]) if fee_wei and step.due_row is not None else 0.0
+        for fee_wei, step in zip(fees_wei, run.steps, strict=True)
+    )
+
+
+def expected_gain_apr(step: Step, lookback_seconds: int) -> float:
+    """What a move hoped for: the forecast rate of its target less that of what was held; NaN where one was never said."""
+    seen, target = step.seen, step.decision.target
+    if isinstance(target, Keep):
+        return 0.0
+    forecast = trailing_mean_apr(seen, lookback_seconds)
+    wanted = sum(forecast[seen.market_index(leg.market)] * leg.weight_wad / WAD for leg in target.legs if leg.market)
+    claims = [claim for claim in seen.portfolio.positions if claim.market.asset == target.asset]
+    total_raw = held_raw(seen, target.asset)
+    held = sum(forecast[seen.market_index(claim.market)] * value_raw(seen, claim) / total_raw for claim in claims)
+    return float(wanted - held)
+
+
+def _spent(run: Run, fees: tuple[float, ...], price_usd: Floats) -> tuple[Floats, Floats]:
+    """Cumulative gas in the asset and in dollars: each fee at the prices of the row it was paid at."""
+    at_row = np.zeros(len(run.tape))
+    for step, usd in zip(run.steps, fees, strict=True):
+        if usd and step.due_row is not None:
+            at_row[step.due_row] += usd
+    return np.cumsum(at_row / price_usd), np.cumsum(at_row)
+
+
+def _supplied(run: Run) -> float:
+    """What left the account into markets, in whole units."""
+    asset, account = run.settings.decide.asset, run.settings.account
+    receipts = [step.receipt for step in run.steps if step.receipt is not None]
+    out = sum(t.raw for receipt in receipts for t in receipt.transfers if t.asset == asset and t.sender == account)
+    return float(out / 10**asset.decimals)

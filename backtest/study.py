@@ -1,0 +1,195 @@
+"""A question put to one asset's tape: the strategy and what it is held against, through the same engine. Refuses an asset that
+has no market, and shows no strategy without idle, each market held, and equal weight beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from backtest.engine import Run, RunSettings, run
+from backtest.importers.defects import ImportReport
+from backtest.metrics import Curve, Figures, curve_of, figures_of
+from strategies.benchmarks import EqualWeight, Hold, Idle
+from strategies.catalogue import Menu, Strategy
+from strategies.decide import DecideSettings
+from strategies.domain import NATIVE, Address, Amount, Asset, Market, Portfolio
+from strategies.errors import BadTape
+from strategies.lending_rotation import LendingRotation
+from strategies.rebalance import Gate
+from strategies.tape import Tape
+from strategies.units import SECONDS_PER_DAY, USD_E8, WAD
+from wallets.policy import Policy
+
+ACCOUNT: Final[Address] = "0x" + "b7" * 20  # nobody's: nothing is ever signed here
+ETHER_WEI: Final = 1_000 * WAD  # held apart for gas; what is burned of it is taken off the result
+HOUR: Final = 3_600  # a benchmark enters at the first hour it can, and then only time passes
+ROOM: Final = 1_000  # a study's policy leaves so many times the cash: its caps are not what is studied
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run, its curve and its figures."""
+
+    run: Run
+    curve: Curve
+    figures: Figures
+
+    @property
+    def name(self) -> str:
+        return self.run.settings.name
+
+    @property
+    def asset(self) -> Asset:
+        return self.run.settings.decide.asset
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """Where the asset can earn, in the tape's order."""
+        return markets_of(self.run.tape, self.asset)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One asset's strategy beside its benchmarks; `imported` None where the tape was made, not read."""
+
+    main: Result
+    equal_weight: Result
+    holds: tuple[Result, ...]
+    idle: Result
+    imported: ImportReport | None
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        return (self.main, self.equal_weight, *self.holds, self.idle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is asked, whichever the asset."""
+
+    cash: Decimal  # whole units of the asset
+    latency_rows: int
+    decide_for: Callable[[Asset], DecideSettings]
+
+
+def rotation(asset: Asset) -> DecideSettings:
+    """The study that ships: rotate once a day at most, for a clear and lasting gain."""
+    strategy = LendingRotation(
+        asset,
+        cadence_seconds=SECONDS_PER_DAY,
+        lookback_seconds=3 * SECONDS_PER_DAY,
+        threshold_bps=50,
+        count=1,
+        max_idle_bps=100,
+    )
+    gate = Gate(
+        horizon_seconds=14 * SECONDS_PER_DAY,
+        lookback_seconds=3 * SECONDS_PER_DAY,
+        cost_multiple_bps=20_000,
+        min_wait_seconds=2 * SECONDS_PER_DAY,
+        min_change_bps=100,
+        max_base_fee_gwei=100,
+    )
+    return DecideSettings(asset, Menu((("lending_rotation", strategy),), ("balanced",)), gate)
+
+
+def run_backtest(*, data: Path, gas: Path, symbols: Sequence[str], start: int, end: int, terms: Terms) -> tuple[Study, ...]:
+    """Studies of recorded Aave markets in `[start, end)`. Raises BadTape."""
+    from backtest.importers.aave_hourly import import_asset
+    from backtest.importers.ethereum_gas import read_daily_gas
+
+    fees = read_daily_gas(gas)
+    imports = [(symbol, import_asset(data, symbol, start=start, end=end, gas=fees)) for symbol in symbols]
+    return tuple(study(tape, tape.deployment.asset(symbol), terms, imported) for symbol, (tape, imported) in imports)
+
+
+def study(tape: Tape, asset: Asset, terms: Terms, imported: ImportReport | None) -> Study:
+    """The strategy and its benchmarks on one tape. Raises BadTape."""
+    markets = markets_of(tape, asset)
+    if not markets:
+        raise BadTape(f"no market of {asset.symbol}")
+    asked = terms.decide_for(asset)
+    settings = RunSettings(
+        name=asked.menu.strategies[0][0].replace("_", " "),
+        decide=asked,
+        policy=study_policy(tape, asset, terms),
+        account=ACCOUNT,
+        opening=_opening(tape, asset, terms.cash),
+        most_moves=None,
+        latency_rows=terms.latency_rows,
+    )
+
+    def held_against(name: str, strategy: Strategy, most_moves: int) -> Result:
+        return _result(tape, replace(settings, name=name, decide=_benchmark(asset, name, strategy), most_moves=most_moves))
+
+    return Study(
+        main=_result(tape, settings),
+        equal_weight=held_against("equal weight", EqualWeight(asset, HOUR), 1),
+        holds=tuple(held_against(f"hold {m.id}", Hold(asset, HOUR, m.id), 1) for m in markets),
+        idle=held_against("idle", Idle(asset, HOUR), 0),
+        imported=imported,
+    )
+
+
+def markets_of(tape: Tape, asset: Asset) -> tuple[Market, ...]:
+    """Where an asset can earn on a tape, in the tape's order."""
+    return tuple(market for market in tape.deployment.markets if market.asset == asset)
+
+
+def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
+    """Limits so wide that they never bind, whole dollars: the guard reads every byte, but its caps are not what is studied."""
+    usd = max(1, int(terms.cash * int(tape.price_usd_e8[:, tape.asset_rows[asset]].max())) // USD_E8) * ROOM
+    late = tape.timestamp[terms.latency_rows :] - tape.timestamp[: len(tape) - terms.latency_rows]
+    return Policy(
+        chain_id=tape.deployment.chain_id,
+        account=ACCOUNT,
+        treasury=None,
+        markets=tuple(market.id for market in tape.deployment.markets),
+        borrow_markets=(),
+        max_transaction_usd=usd,
+        max_day_usd=usd,
+        max_market_usd=usd,
+        max_calls=32,
+        min_health_factor_bps=10_000,
+        max_fee_gwei=1_000_000,
+        max_priority_fee_gwei=1_000_000,
+        max_gas_per_transaction=30_000_000,
+        max_day_gas_usd=usd,
+        min_native_reserve_wei=0,
+        max_reading_age_seconds=SECONDS_PER_DAY,
+        max_price_age_seconds=SECONDS_PER_DAY,
+        max_plan_age_blocks=1_000_000,
+        approval_expiry_seconds=int(np.max(late, initial=0)) + 1,
+        operators=(),
+    )
+
+
+def _opening(tape: Tape, asset: Asset, cash: Decimal) -> Portfolio:
+    """The cash, and ether for gas. Raises BadTape."""
+    ether = next((coin for coin in tape.deployment.assets if coin.address == NATIVE), None)
+    cash_raw = int(cash * 10**asset.decimals)
+    if ether is None or cash_raw <= 0:
+        raise BadTape("it needs a native coin for gas and some cash to start with")
+    return Portfolio((Amount(asset, cash_raw), Amount(ether, ETHER_WEI)))
+
+
+def _benchmark(asset: Asset, name: str, strategy: Strategy) -> DecideSettings:
+    """Enters at once, whatever the gas: a benchmark does not time its entry."""
+    gate = Gate(
+        horizon_seconds=3_650 * SECONDS_PER_DAY,
+        lookback_seconds=SECONDS_PER_DAY,
+        cost_multiple_bps=0,
+        min_wait_seconds=0,
+        min_change_bps=0,
+        max_base_fee_gwei=1_000_000,
+    )
+    return DecideSettings(asset, Menu(((name, strategy),), ("unrestrained",)), gate)
+
+
+def _result(tape: Tape, settings: RunSettings) -> Result:
+    finished = run(tape, settings)
+    curve = curve_of(finished)
+    return Result(finished, curve, figures_of(finished, curve))
