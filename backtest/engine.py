@@ -121,8 +121,9 @@ def cadence_seconds(settings: DecideSettings) -> int:
 def decision_rows(tape: Tape, cadence_seconds: int) -> list[int]:
     """The first row at or after each beat, counted from the tape's first row."""
     beats = np.arange(int(tape.timestamp[0]), int(tape.timestamp[-1]) + 1, cadence_seconds)
-    rows: list[int] = np.unique(np.searchsorted(tape.timestamp, beats)).tolist()
-    return rows
+    rows = np.searchsorted(tape.timestamp, beats)
+    apart: list[int] = rows[np.append(True, np.diff(rows) > 0)].tolist()  # several beats may fall into one gap
+    return apart
 
 
 def _step(seen: Observation, wallet: PaperWallet, world: TapeWorld, settings: RunSettings) -> Step:

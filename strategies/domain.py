@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from strategies.errors import UnbalancedTarget
-from strategies.units import WAD, mul_div_down
+from strategies.units import MAX_UINT256, WAD, mul_div_down
 
 Address: TypeAlias = str  # "0x" and forty lower-case hex digits
 
@@ -38,6 +38,20 @@ class Amount:
     def portion(self, weight_wad: int) -> "Amount":
         """The only door from weight to quantity; rounded towards idle."""
         return Amount(self.asset, mul_div_down(self.raw, weight_wad, WAD))
+
+
+def written(amount: Amount) -> str:
+    """An amount as a person reads it, every digit kept: 1234500000 base units of USDC are 1,234.5 USDC."""
+    if amount.raw == MAX_UINT256:
+        return f"an unlimited amount of {amount.asset.symbol}"
+    return f"{figure(amount.raw, amount.asset.decimals)} {amount.asset.symbol}"
+
+
+def figure(raw: int, decimals: int) -> str:
+    """Base units with their decimal point, thousands marked, every digit kept."""
+    digits = str(abs(raw)).rjust(decimals + 1, "0")
+    whole, rest = (digits[:-decimals], digits[-decimals:].rstrip("0")) if decimals else (digits, "")
+    return f"{'-' if raw < 0 else ''}{int(whole):,}" + (f".{rest}" if rest else "")
 
 
 class Entire(Enum):

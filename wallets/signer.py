@@ -1,6 +1,7 @@
 """The one holder of the key. It signs an Approved whose digest it has recomputed, as a type-2 transaction of one chain, and
 nothing else: no hashes, no messages, no typed data, no delegations, no legacy bytes."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -11,6 +12,7 @@ from wallets.case import Fees
 from wallets.wallet import Approved, approval_digest
 
 if TYPE_CHECKING:
+    from eth_account import Account
     from eth_account.signers.local import LocalAccount
 
 KDF: Final = "scrypt"
@@ -96,14 +98,22 @@ class Signer:
 
 def new_key_encrypted(password: str) -> Mapping[str, object]:
     """A new random key as keystore content (version 3, scrypt). The key itself never leaves this function."""
-    from eth_account import Account
-
-    content: Mapping[str, object] = Account.encrypt(Account.create().key, password, kdf=KDF)
+    accounts = _accounts()
+    content: Mapping[str, object] = accounts.encrypt(accounts.create().key, password, kdf=KDF)
     return content
 
 
 def signer_of(content: Mapping[str, object], password: str) -> Signer:
     """The signer of a keystore's content. Raises ValueError on a wrong password or damaged content."""
+    accounts = _accounts()
+    return Signer(accounts.from_key(accounts.decrypt(dict(content), password)))
+
+
+def _accounts() -> "Account":
+    """eth_account, without what one of its needs does to the whole process: py_ecc raises the recursion limit to 100,000, and a
+    hundred kilobytes of open brackets would then overflow the stack instead of raising RecursionError."""
+    limit = sys.getrecursionlimit()
     from eth_account import Account
 
-    return Signer(Account.from_key(Account.decrypt(dict(content), password)))
+    sys.setrecursionlimit(limit)
+    return Account()

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -96,6 +98,15 @@ def test_cannot_be_copied_pickled_or_extended() -> None:
             take(SIGNER)
     with pytest.raises(AttributeError):
         SIGNER.key = KEY  # type: ignore[attr-defined]
+
+
+def test_unlocking_leaves_the_recursion_limit_alone() -> None:
+    code = (
+        "import sys; from wallets import signer; before = sys.getrecursionlimit();"
+        "content = signer._accounts().encrypt(bytes(31) + bytes([1]), 'password', iterations=2);"
+        "signer.signer_of(content, 'password'); assert sys.getrecursionlimit() == before, sys.getrecursionlimit()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_has_no_door_for_hashes_or_messages() -> None:
