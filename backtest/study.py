@@ -98,11 +98,11 @@ def rotation(asset: Asset) -> DecideSettings:
 
 def run_backtest(*, data: Path, gas: Path, symbols: Sequence[str], start: int, end: int, terms: Terms) -> tuple[Study, ...]:
     """Studies of recorded Aave markets in `[start, end)`. Raises BadTape."""
-    from backtest.importers.aave_hourly import import_asset
+    from backtest.importers.aave_hourly import import_asset, read_costs
     from backtest.importers.ethereum_gas import read_daily_gas
 
-    fees = read_daily_gas(gas)
-    imports = [(symbol, import_asset(data, symbol, start=start, end=end, gas=fees)) for symbol in symbols]
+    costs = read_costs(data, read_daily_gas(gas))
+    imports = [(symbol, import_asset(data, symbol, start=start, end=end, costs=costs)) for symbol in symbols]
     return tuple(study(tape, tape.deployment.asset(symbol), terms, imported) for symbol, (tape, imported) in imports)
 
 

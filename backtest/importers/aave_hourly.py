@@ -62,7 +62,31 @@ class Reserve:
     oracle_usd_e8: Ints  # 0: none
 
 
-def import_asset(folder: Path, symbol: str, *, start: int, end: int, gas: DailyGas) -> tuple[Tape, ImportReport]:
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a move costs: the base fee of each day, and ether's price as each wrapped ether reserve's oracle told it, oldest first."""
+
+    gas: DailyGas
+    ether: tuple[tuple[Ints, Ints], ...]  # (time, usd_e8)
+
+    def ether_usd_e8(self, timestamp: Ints) -> Ints:
+        """Ether's price, last known at each time; 0 before any oracle spoke."""
+        told = [_carried(timestamp, time, usd_e8) for time, usd_e8 in self.ether]
+        return _newest(told) if told else np.zeros_like(timestamp)
+
+
+def read_costs(folder: Path, gas: DailyGas) -> Costs:
+    """Ether's price from the same folder as the assets. Raises BadTape."""
+    oracles = []
+    for path in (_path(folder, version, WRAPPED_ETHER.symbol) for version in VERSIONS):
+        if path.exists():
+            said = _read(path, PRICES)
+            usd_e8 = _oracle_usd_e8(said, WRAPPED_ETHER)
+            oracles.append((said["time"][usd_e8 > 0], usd_e8[usd_e8 > 0]))
+    return Costs(gas, tuple(oracles))
+
+
+def import_asset(folder: Path, symbol: str, *, start: int, end: int, costs: Costs) -> tuple[Tape, ImportReport]:
     """Every reserve of one asset in `[start, end)` as a tape; ether's price and the base fee beside it. Raises BadTape."""
     asset = next((asset for asset in ASSETS if asset.symbol == symbol), None)
     if asset is None:
@@ -80,13 +104,13 @@ def import_asset(folder: Path, symbol: str, *, start: int, end: int, gas: DailyG
         deployment=Deployment(1, f"{folder.name} {symbol}", NATIVE, (asset, ETHER), markets, {}),
         timestamp=timestamp,
         block=np.maximum.accumulate(np.max([_carried(timestamp, r.timestamp, r.block) for r in reserves], axis=0)),
-        base_fee_wei=gas.known_at(timestamp),
+        base_fee_wei=costs.gas.known_at(timestamp),
         **{name: _spread(timestamp, reserves, name) for name in _CELLS},
-        price_usd_e8=np.stack([_newest(oracles), _ether_usd_e8(folder, timestamp)], axis=1),
+        price_usd_e8=np.stack([_newest(oracles), costs.ether_usd_e8(timestamp)], axis=1),
     )
     found = tuple(_defects(m, p, r) for m, p, r in zip(markets, paths, reserves, strict=True))
     return tape_from_rates(rates), ImportReport(
-        folder.name, symbol, start, end, len(timestamp), found, _notes(gas, _rows_apart(oracles))
+        folder.name, symbol, start, end, len(timestamp), found, _notes(costs.gas, _rows_apart(oracles))
     )
 
 
@@ -235,19 +259,6 @@ def _rows_apart(oracles: Sequence[Ints]) -> int:
     said = np.stack([np.where(price > 0, price, _newest(oracles)) for price in oracles])
     low, high = said.min(axis=0), said.max(axis=0)
     return int(((high - low) * BPS > low * AGREEMENT_BPS).sum())
-
-
-def _ether_usd_e8(folder: Path, timestamp: Ints) -> Ints:
-    """Ether as the wrapped ether reserves' oracles have it, last known at each row; 0 where no file says it."""
-    oracles = [np.zeros_like(timestamp)]
-    for version in VERSIONS:
-        path = _path(folder, version, WRAPPED_ETHER.symbol)
-        if path.exists():
-            said = _read(path, PRICES)
-            oracle_usd_e8 = _oracle_usd_e8(said, WRAPPED_ETHER)
-            priced = oracle_usd_e8 > 0
-            oracles.append(_carried(timestamp, said["time"][priced], oracle_usd_e8[priced]))
-    return _newest(oracles)
 
 
 def _defects(market: Market, path: Path, reserve: Reserve) -> MarketDefects:

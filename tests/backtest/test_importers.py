@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from backtest.dataset import index_columns
-from backtest.importers.aave_hourly import import_asset
+from backtest.importers.aave_hourly import Costs, import_asset, read_costs
 from backtest.importers.defects import ImportReport, Run
 from backtest.importers.ethereum_gas import DailyGas, read_daily_gas
 from strategies.errors import BadTape
@@ -45,7 +45,7 @@ def write(folder: Path, name: str, **changes: object) -> None:
 
 
 def imported(folder: Path, symbol: str = "USDC", start: int = 0, end: int = EVERYTHING) -> tuple[Tape, ImportReport]:
-    return import_asset(folder, symbol, start=start, end=end, gas=FLAT_GAS)
+    return import_asset(folder, symbol, start=start, end=end, costs=read_costs(folder, FLAT_GAS))
 
 
 def test_percent_become_fractions(tmp_path: Path) -> None:
@@ -231,44 +231,44 @@ REAL: Mapping[str, tuple[tuple[float, int, int, int], ...]] = {
 
 
 @pytest.fixture(scope="module")
-def real_gas() -> DailyGas:
+def real_costs() -> Costs:
     if not (SHARED / "aave-eth-hourly").exists():
         pytest.skip("the shared data sets are not beside the repository")
-    return read_daily_gas(SHARED / "ethereum-gas")
+    return read_costs(SHARED / "aave-eth-hourly", read_daily_gas(SHARED / "ethereum-gas"))
 
 
 @pytest.mark.parametrize("symbol", REAL)
-def test_the_real_folder_has_the_defects_its_description_lists(real_gas: DailyGas, symbol: str) -> None:
-    _, report = import_asset(SHARED / "aave-eth-hourly", symbol, start=0, end=EVERYTHING, gas=real_gas)
+def test_the_real_folder_has_the_defects_its_description_lists(real_costs: Costs, symbol: str) -> None:
+    _, report = import_asset(SHARED / "aave-eth-hourly", symbol, start=0, end=EVERYTHING, costs=real_costs)
     for found, (carried, frozen, missing, nulls) in zip(report.markets, REAL[symbol], strict=True):
         assert round(found.carried_rows / found.rows, 2) == carried
         assert (len(found.frozen), found.missing_hours, found.null_rows) == (frozen, missing, nulls)
         assert found.refused_rows == 0  # every spike of the file is covered by what borrowers paid
 
 
-def test_the_real_folder_froze_in_november_2023(real_gas: DailyGas) -> None:
+def test_the_real_folder_froze_in_november_2023(real_costs: Costs) -> None:
     november, later = 1_698_796_800, 1_701_388_800
     for symbol in ("USDC", "DAI", "WETH"):
-        made, report = import_asset(SHARED / "aave-eth-hourly", symbol, start=november, end=later, gas=real_gas)
+        made, report = import_asset(SHARED / "aave-eth-hourly", symbol, start=november, end=later, costs=real_costs)
         assert report.markets[0].frozen == (Run(1_699_124_400, 209),)  # 2023-11-04 19:00 to 2023-11-13 11:00
         assert not made.fresh[(made.timestamp >= 1_699_124_400) & (made.timestamp <= 1_699_873_200), 0].any()
 
 
-def test_the_real_usdt_lent_more_than_it_had_in_a_hundred_and_one_hours(real_gas: DailyGas) -> None:
-    _, report = import_asset(SHARED / "aave-eth-hourly", "USDT", start=0, end=EVERYTHING, gas=real_gas)
+def test_the_real_usdt_lent_more_than_it_had_in_a_hundred_and_one_hours(real_costs: Costs) -> None:
+    _, report = import_asset(SHARED / "aave-eth-hourly", "USDT", start=0, end=EVERYTHING, costs=real_costs)
     assert report.markets[0].over_lent_rows == 101
 
 
-def test_the_real_usdc_fell_to_its_published_low_and_one_oracle_did_not_see_it(real_gas: DailyGas) -> None:
+def test_the_real_usdc_fell_to_its_published_low_and_one_oracle_did_not_see_it(real_costs: Costs) -> None:
     crisis = 1_678_406_400  # 2023-03-10
-    made, _ = import_asset(SHARED / "aave-eth-hourly", "USDC", start=crisis, end=crisis + 5 * 86_400, gas=real_gas)
+    made, _ = import_asset(SHARED / "aave-eth-hourly", "USDC", start=crisis, end=crisis + 5 * 86_400, costs=real_costs)
     low = int(np.argmin(made.price_usd_e8[:, 0]))
     assert (made.timestamp[low], made.price_usd_e8[low, 0]) == (1_678_521_600, 88_330_000)  # 2023-03-11 08:00
     blind = made.states.state(low, 0)
     assert blind is not None and blind.price_usd_e8 == USD_E8
 
 
-def test_the_real_spikes_are_kept(real_gas: DailyGas) -> None:
+def test_the_real_spikes_are_kept(real_costs: Costs) -> None:
     hour = 1_678_525_200  # 2023-03-11 09:00
-    made, _ = import_asset(SHARED / "aave-eth-hourly", "USDT", start=hour, end=hour + HOUR, gas=real_gas)
+    made, _ = import_asset(SHARED / "aave-eth-hourly", "USDT", start=hour, end=hour + HOUR, costs=real_costs)
     assert made.supply_apr[0, 0] == pytest.approx(0.662, abs=1e-3)
