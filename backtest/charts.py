@@ -134,7 +134,7 @@ def _figure(chart: Chart, low: float, high: float, drawn: Sequence[str]) -> str:
         f'<span class="y" style="top:{100 * (high - level) / (high - low):.2f}%">{escape(chart.say(level))}</span>'
         for level in levels
     )
-    dates = "".join(f'<span class="x" style="left:{100 * at:.2f}%">{text}</span>' for at, text in moments)
+    dates = "".join(f'<span class="{_place(at)}" style="left:{100 * at:.2f}%">{text}</span>' for at, text in moments)
     return (
         f'<figure class="chart"><figcaption><h3>{escape(chart.title)}</h3><p>{escape(chart.note)}</p></figcaption>'
         f'<div class="key">{_key(chart)}<span class="when"></span></div>'
@@ -142,6 +142,11 @@ def _figure(chart: Chart, low: float, high: float, drawn: Sequence[str]) -> str:
         f'aria-label="{escape(chart.title)}">{grid}{"".join(drawn)}</svg>{rungs}<i class="cursor"></i></div>'
         f'<div class="dates">{dates}</div>{_readings(chart)}</figure>'
     )
+
+
+def _place(at: float) -> str:
+    """A label near an edge leans inwards."""
+    return "x first" if at < 0.04 else "x last" if at > 0.96 else "x"
 
 
 def _key(chart: Chart) -> str:

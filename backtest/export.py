@@ -1,17 +1,21 @@
 """A study's facts for programs: one JSON with every figure, a CSV of daily values and a CSV of plans. Refuses figures that are
 no numbers."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
+
+import pandas as pd
 
 from backtest import metrics
 from backtest.numerals import moment
 from backtest.study import Study
 from backtest.tables import outcome, spell
 from wallets.policy import policy_digest
+
+PLAN_COLUMNS: Final = ("decided_utc", "action", "reason", "expected_gain_apr", "plan_gas_usd", "outcome")
 
 
 def write_tables(studies: Sequence[Study], beside: Path, asked: Mapping[str, object]) -> tuple[Path, ...]:
@@ -49,27 +53,22 @@ def _content(study: Study) -> dict[str, object]:
 
 def _daily(study: Study, path: Path) -> Path:
     """Each run's net value in the asset at the last row of each UTC day, and the strategy's in dollars."""
-    rows = metrics.daily_rows(study.main.curve.timestamp)
-    columns = [result.curve.net[rows].tolist() for result in study.results]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["time_utc", *(result.name for result in study.results), f"{study.main.name} in USD"])
-        times = study.main.curve.timestamp[rows].tolist()
-        for at, *values in zip(times, *columns, study.main.curve.net_usd[rows].tolist(), strict=True):
-            writer.writerow([moment(at), *values])
+    columns = {result.name: metrics.daily(result.curve.timestamp, result.curve.net) for result in study.results}
+    columns[f"{study.main.name} in USD"] = metrics.daily(study.main.curve.timestamp, study.main.curve.net_usd)
+    pd.DataFrame(columns).to_csv(path, index_label="day_utc", date_format="%Y-%m-%d", lineterminator="\n")
     return path
 
 
 def _plans(study: Study, path: Path) -> Path:
     """One line an action of a plan of the strategy."""
     run = study.main.run
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["decided_utc", "action", "reason", "expected_gain_apr", "plan_gas_usd", "outcome"])
-        for step, fee_usd in zip(run.steps, study.main.curve.fees_usd, strict=True):
-            if step.decision.plan is None:
-                continue
-            gain = metrics.expected_gain_apr(step, run.settings.decide.gate.lookback_seconds)
-            told = (step.decision.reason, f"{gain:.6f}", f"{fee_usd:.4f}", outcome(study.main, step))
-            writer.writerows([moment(step.seen.timestamp), spell(action), *told] for action in step.decision.plan.actions)
+    rows = list[dict[str, object]]()
+    for step, fee_usd in zip(run.steps, study.main.curve.fees_usd, strict=True):
+        if step.decision.plan is None:
+            continue
+        gain = metrics.expected_gain_apr(step, run.settings.decide.gate.lookback_seconds)
+        for action in step.decision.plan.actions:
+            told = (moment(step.seen.timestamp), spell(action), step.decision.reason, gain, fee_usd, outcome(study.main, step))
+            rows.append(dict(zip(PLAN_COLUMNS, told, strict=True)))
+    pd.DataFrame(rows, columns=list(PLAN_COLUMNS)).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
     return path

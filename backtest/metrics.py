@@ -6,6 +6,7 @@ is no Sharpe ratio here: accrual over zero makes any look good, and a few moves 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from backtest.dataset import IndexColumns
 from backtest.engine import Run, Step
@@ -110,7 +111,7 @@ def figures_of(run: Run, curve: Curve) -> Figures:
     seconds = int(curve.timestamp[-1] - curve.timestamp[0])
     net = curve.net
     moves = [step for step in run.steps if step.receipt is not None and step.receipt.complete]
-    daily = daily_returns(curve)
+    returns = daily_returns(curve)
     return Figures(
         days=seconds / SECONDS_PER_DAY,
         opening=float(net[0] + curve.gas[0]),
@@ -120,7 +121,7 @@ def figures_of(run: Run, curve: Curve) -> Figures:
         drawdown=float(drawdowns(net).min()),
         drawdown_usd=float(drawdowns(curve.net_usd).min()),
         under_water_days=longest_under_water(curve.timestamp, net) / SECONDS_PER_DAY,
-        worst_day=float(daily.min()) if len(daily) else 0.0,
+        worst_day=float(returns.min()) if len(returns) else 0.0,
         moves=len(moves),
         failed=sum(isinstance(step.verdict, Approved) for step in run.steps) - len(moves),
         refused=sum(isinstance(step.verdict, Refused) for step in run.steps),
@@ -153,18 +154,15 @@ def longest_under_water(timestamp: Ints, values: Floats) -> int:
     return int(np.max((ends - timestamp[highs])[dips], initial=0))
 
 
-def daily_rows(timestamp: Ints) -> Ints:
-    """The last row of each UTC day."""
-    days = timestamp // SECONDS_PER_DAY
-    rows: Ints = np.flatnonzero(np.append(np.diff(days) > 0, True))
-    return rows
+def daily(timestamp: Ints, values: Floats) -> pd.Series:
+    """The last value of each UTC day that has one, by day."""
+    days = pd.to_datetime(timestamp, unit="s", utc=True)
+    return pd.Series(values, index=days).resample("1D").last().dropna()
 
 
-def daily_returns(curve: Curve) -> Floats:
+def daily_returns(curve: Curve) -> pd.Series:
     """Net growth in the asset from one day's last row to the next's."""
-    net = curve.net[daily_rows(curve.timestamp)]
-    returns: Floats = net[1:] / net[:-1] - 1
-    return returns
+    return daily(curve.timestamp, curve.net).pct_change().dropna()
 
 
 def time_shares(tape: Tape, curve: Curve) -> tuple[tuple[str, float], ...]:

@@ -48,7 +48,7 @@ def write_report(studies: Sequence[Study], path: Path) -> None:
 def page(studies: Sequence[Study]) -> str:
     """The whole document."""
     names = ", ".join(study.main.asset.symbol for study in studies)
-    overview = tables.overview(studies) if len(studies) > 1 else ""
+    overview = _overview(studies) if len(studies) > 1 else ""
     articles = "".join(_article(study) for study in studies)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -56,6 +56,15 @@ def page(studies: Sequence[Study]) -> str:
         f"<title>Backtest: {escape(names)}</title><style>{(PAGE / 'report.css').read_text()}</style></head>"
         f"<body><main>{overview}{articles}</main><footer>{_footer()}</footer>"
         f"<script>{(PAGE / 'report.js').read_text()}</script></body></html>\n"
+    )
+
+
+def _overview(studies: Sequence[Study]) -> str:
+    first, last = studies[0].main.curve.timestamp[[0, -1]].tolist()
+    names = ", ".join(study.main.asset.symbol for study in studies)
+    return (
+        f'<p class="over">Backtest · {day(first)} to {day(last)}</p><h1>{escape(names)}: each on its own, net of gas</h1>'
+        f"{tables.overview(studies)}"
     )
 
 
@@ -72,7 +81,7 @@ def _headline(study: Study) -> str:
     markets = ", ".join(market.id for market in main.markets)
     return (
         f'<p class="over">Backtest · {day(int(seconds[0]))} to {day(int(seconds[-1]))} · {escape(markets)}</p>'
-        f"<h1>{percent(figures.apy)} a year on {escape(asset.symbol)}, net of gas</h1>"
+        f'<h1 class="answer">{percent(figures.apy)} a year on {escape(asset.symbol)}, net of gas</h1>'
         f'<p class="lead">{_lead(study)}</p><dl class="tiles">'
         f"{_tile('End value', quantity(figures.final), f'{asset.symbol}, from {quantity(figures.opening)}')}"
         f"{_tile('Against equal weight', points(_excess(study, study.equal_weight)), 'points a year')}"

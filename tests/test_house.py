@@ -57,7 +57,6 @@ HOMES = {
     "langchain_openai": ("agent/chooser.py",),
     "pandas": ("backtest/",),
     "pyarrow": ("backtest/",),
-    "plotly": ("backtest/",),
     "pydantic_settings": ("agent/settings.py",),
     "typer": ("agent/cli/",),
     "rich": ("agent/cli/",),

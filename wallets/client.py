@@ -154,7 +154,7 @@ class KeeperClient:
         except TimeoutError:
             raise self._unreachable(f"no answer within {self._timeout_seconds:g} s; what was asked may still happen") from None
         except OSError as error:
-            raise self._unreachable(error.strerror or type(error).__name__) from None
+            raise self._unreachable(error.strerror or str(error)) from None
         try:
             answer: Answer = wire.from_text(Answer, said.decode())
         except (MalformedRecord, UnicodeDecodeError):

@@ -40,7 +40,7 @@ def put_pause(folder: Path, reason: str) -> Pause:
     """Pauses now, whoever is running; the pause already there where there is one. Raises StoreUnwritable."""
     pause = new_pause(reason)
     try:
-        secrecy.write_new(folder / PAUSE_FILE, json.dumps({"id": pause.id, "reason": pause.reason}).encode())
+        _write(folder, pause)
     except FileExistsError:
         return read_pause(folder) or pause
     except OSError as error:
@@ -100,6 +100,7 @@ class Brake:
             return None if found is None else self._taken_in(found)
         resume = read_resume(self._folder)
         if resume is None or operators.check_resume(self._policy, resume, remembered.id) is not None:
+            self._show(remembered)
             return remembered
         with self._store.transaction():
             self._store.clear_flag(PAUSE_FLAG)
@@ -124,7 +125,16 @@ class Brake:
         with self._store.transaction():
             self._store.set_flag(PAUSE_FLAG, json.dumps({"id": pause.id, "reason": pause.reason}))
             self._journal.append("pause", int(time.time()), {"pause_id": pause.id, "reason": pause.reason})
+        self._show(pause)
         return pause
+
+    def _show(self, pause: Pause) -> None:
+        """Puts the file back where it was deleted or cannot be read, so that people see what they must sign the end of."""
+        found = read_pause(self._folder)
+        if found is None or not found.id:
+            with contextlib.suppress(OSError):
+                (self._folder / PAUSE_FILE).unlink(missing_ok=True)
+                _write(self._folder, pause)
 
     def _clear(self, pause_id: str) -> None:
         """Takes a released pause and its statement away; another pause's file stays."""
@@ -133,6 +143,10 @@ class Brake:
             found = read_pause(self._folder)
             if found is not None and found.id in {pause_id, ""}:
                 (self._folder / PAUSE_FILE).unlink()
+
+
+def _write(folder: Path, pause: Pause) -> None:
+    secrecy.write_new(folder / PAUSE_FILE, json.dumps({"id": pause.id, "reason": pause.reason}).encode())
 
 
 def _record(content: bytes) -> Mapping[str, object]:

@@ -50,7 +50,9 @@ def sign(parts: Parts, approved: Approved, index: int, case: Case) -> Signed:
     """One call signed with the next nonce; its bytes are durable before anyone could send them. Raises NotApproved, NonceGap."""
     if case.fees is None:
         raise NotApproved("there are no fees to offer")
-    nonce, gas_limit = _next_nonce(parts, case.now), case.fees.gas_limits[0]
+    nonce = _next_nonce(parts, case.now)
+    # The same call, fees and nonce would sign to the very bytes of a plan that was given up: one hash for two plans.
+    gas_limit = case.fees.gas_limits[0] - parts.store.dropped_at(nonce)
     transaction = parts.signer.sign(
         approved,
         index=index,

@@ -202,6 +202,11 @@ class Store:
         found = self._one("SELECT max(nonce) FROM transactions WHERE state <> 'dropped'")
         return None if found is None or found[0] is None else found[0] + 1
 
+    def dropped_at(self, nonce: int) -> int:
+        """How many transactions of this nonce were given up."""
+        found = self._one("SELECT count(*) FROM transactions WHERE nonce = ? AND state = 'dropped'", nonce)
+        return int(found[0]) if found else 0
+
     # Spending
 
     def spent(self, now: int) -> Spent:

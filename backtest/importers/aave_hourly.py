@@ -64,7 +64,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a move costs: the base fee of each day, and ether's price as each wrapped ether reserve's oracle told it, oldest first."""
+    """What a move costs: each day's base fee, and ether's price as each wrapped ether reserve's oracle told it, oldest first."""
 
     gas: DailyGas
     ether: tuple[tuple[Ints, Ints], ...]  # (time, usd_e8)

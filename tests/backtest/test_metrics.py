@@ -58,7 +58,9 @@ def test_under_water_lasts_from_a_high_to_its_recovery_or_the_end() -> None:
 
 def test_the_last_row_of_each_day_stands_for_it() -> None:
     times = START + HOUR * np.array([0, 5, 23, 24, 60], dtype=np.int64)
-    assert metrics.daily_rows(times).tolist() == [2, 3, 4]
+    found = metrics.daily(times, np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    assert found.tolist() == [3.0, 4.0, 5.0]
+    assert [day.strftime("%H:%M") for day in found.index] == ["00:00"] * 3
 
 
 def finished(made: Tape, latency_rows: int = 0) -> Run:

@@ -15,14 +15,18 @@ from hypothesis import strategies as st
 
 from backtest import charts, numerals, tables
 from backtest.charts import Chart, Series
+from backtest.engine import run
 from backtest.export import write_tables
 from backtest.importers.defects import ImportReport, MarketDefects, Run, gaps_of, longer_than, runs_of
+from backtest.metrics import curve_of, figures_of
 from backtest.report import page, write_report
 from backtest.scenario import sample_tape
-from backtest.study import Study, Terms, rotation, study
+from backtest.study import Result, Study, Terms, rotation, study
+from strategies.benchmarks import Hold
 from strategies.domain import ALL, Amount, Borrow, Supply, Withdraw
 from strategies.errors import BadTape
-from tests.backtest.recorded import ETHER, MARKETS, USDC
+from tests.backtest.recorded import ETHER, MARKETS, USDC, tape
+from tests.backtest.test_engine import POLICY, terms
 
 TERMS = Terms(cash=Decimal(1_000_000), latency_rows=1, decide_for=rotation)
 FOUND = ImportReport(
@@ -174,6 +178,21 @@ def test_actions_are_spelled() -> None:
     assert tables.spell(Withdraw(MARKETS[0], ALL)) == "withdraw all from m0:USDC"
     assert tables.spell(Withdraw(MARKETS[0], amount)) == "withdraw 2.5 USDC from m0:USDC"
     assert tables.spell(Borrow(MARKETS[0], amount)) == "borrow"
+
+
+def test_what_became_of_a_plan_is_told() -> None:
+    hold = Hold(USDC, 3_600, MARKETS[0].id)
+    recorded = tape([[0.2, 0.1]] * 4)
+    told = []
+    for settings in (terms(hold), terms(hold, latency_rows=9), terms(hold, policy=POLICY.model_copy(update={"max_calls": 1}))):
+        done = run(recorded, settings)
+        curve = curve_of(done)
+        told.append(tables.outcome(Result(done, curve, figures_of(done, curve)), done.steps[0]))
+    assert told == [
+        "executed 1 h later",
+        "not executed: the tape ends before it could be executed",
+        "refused: the plan has 2 calls; max_calls is 1",
+    ]
 
 
 def test_stretches_and_gaps_are_found() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agent.devnet import scenes
 from agent.devnet.chain import Devnet
-from agent.devnet.contracts import read_integer
+from agent.devnet.contracts import read_integer, transact
 from strategies.domain import Address, Amount, Deployment, Market
 from strategies.units import WAD
 from wallets.endpoints import Endpoint
@@ -36,6 +36,19 @@ class Chain:
 
     def usdc(self, whole: int) -> Amount:
         return Amount(self.deployment.asset("USDC"), whole * USDC)
+
+    def freeze(self, market: Market) -> None:
+        """The market takes no more supplies."""
+        configurator = self.devnet.deployment["admin"][market.id.split(":")[0].removeprefix("aave-")]["configurator"]
+        signature = "setReserveFreeze(address,bool)"
+        transact(self.devnet.node, self.devnet.actor("deployer"), configurator, signature, market.asset.address, True)
+
+    def send_as(self, account: Address, target: Address, data: bytes = b"", **fields: str) -> None:
+        """A transaction of an account's own, signed by nobody: another client with the same key."""
+        node = self.devnet.node
+        node.rpc("anvil_impersonateAccount", account)
+        node.rpc("eth_sendTransaction", {"from": account, "to": target, "data": "0x" + data.hex(), **fields})
+        node.rpc("anvil_stopImpersonatingAccount", account)
 
     def balance_raw(self, account: Address) -> int:
         return read_integer(self.devnet.node, self.devnet.token("USDC"), "balanceOf(address)", account)

@@ -1,14 +1,20 @@
 """One local chain for the wallet's tests, put back as it was after each; and keys that take a second to make, made once."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import eth_account  # noqa: F401  (imported for what it does to the process, see below)
 import pytest
 
 from strategies.domain import Deployment
 from strategies.protocols.registry import deployment_from
 from tests.wallets.chain import Chain
 from wallets import keystore
+
+sys.setrecursionlimit(
+    1_000
+)  # a need of eth_account raises it; wallets.signer puts it back, and so do tests that import it directly
 
 PASSWORD = "correct horse battery"
 

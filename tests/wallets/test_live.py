@@ -9,7 +9,7 @@ from eth_account import Account
 
 from agent.devnet import scenes
 from strategies.domain import ALL, Amount, Approve, Plan, Revoke, Supply, Transfer, Withdraw
-from strategies.errors import KeeperEnding, NonceGap, NotApproved, ReceiptTimeout
+from strategies.errors import KeeperEnding, NotApproved, ReceiptTimeout
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
 from tests.wallets.chain import USDC, Chain
@@ -237,15 +237,7 @@ def test_a_call_that_would_now_revert_is_not_signed_and_its_approval_is_revoked(
 
         def freeze() -> None:
             if chain.sent(ACCOUNT) == 1:
-                admin = chain.devnet.deployment["admin"]["core"]
-                scenes.transact(
-                    chain.devnet.node,
-                    chain.devnet.actor("deployer"),
-                    admin["configurator"],
-                    "setReserveFreeze(address,bool)",
-                    core.asset.address,
-                    True,
-                )
+                chain.freeze(core)
 
         at.switch.asked = freeze
         receipt = at.wallet.execute(approved, yes(approved))
@@ -326,39 +318,6 @@ def test_a_death_around_sending_mines_the_same_bytes_once(chain: Chain, tmp_path
     assert chain.balance_raw(ACCOUNT) == 99_000 * USDC
 
 
-def test_a_transaction_that_is_not_mined_stays_open_and_nothing_is_signed_beside_it(chain: Chain, tmp_path: Path) -> None:
-    node = chain.devnet.node
-    with bench(chain, tmp_path, patience_seconds=0.2) as at:
-        approved = at.approved(supply_plan(chain))
-        other = at.approved(supply_plan(chain, 2_000), "two")
-        node.rpc("evm_setAutomine", False)
-        with pytest.raises(ReceiptTimeout):
-            at.wallet.execute(approved, yes(approved))
-        with pytest.raises(NonceGap):
-            at.wallet.execute(other, yes(other))
-        assert [known.intent for known in at.wallet.unfinished()] == ["one", "two"]
-        node.mine()
-        node.rpc("evm_setAutomine", True)
-        assert at.wallet.execute(approved, ()).complete
-        assert at.wallet.execute(other, ()).complete
-    assert chain.sent(ACCOUNT) == 4
-    assert chain.balance_raw(ACCOUNT) == 97_000 * USDC
-
-
-def test_a_transaction_the_node_forgot_is_sent_again_with_the_same_bytes(chain: Chain, tmp_path: Path) -> None:
-    node = chain.devnet.node
-    with bench(chain, tmp_path, patience_seconds=0.2) as at:
-        approved = at.approved(supply_plan(chain))
-        node.rpc("evm_setAutomine", False)
-        with pytest.raises(ReceiptTimeout):
-            at.wallet.execute(approved, yes(approved))
-        node.rpc("anvil_dropAllTransactions")
-        node.rpc("evm_setAutomine", True)
-        assert at.wallet.execute(approved, ()).complete
-        assert [signed.attempt for signed in at.parts.store.signed("one")] == [0, 0]
-    assert chain.sent(ACCOUNT) == 2
-
-
 def test_the_days_cap_holds_over_plans_and_counts_what_is_pending(chain: Chain, tmp_path: Path) -> None:
     with bench(chain, tmp_path, max_day_usd=1_500, max_transaction_usd=1_000) as at:
         one, two = at.approved(supply_plan(chain), "one"), at.approved(supply_plan(chain), "two")
@@ -371,11 +330,8 @@ def test_the_days_cap_holds_over_plans_and_counts_what_is_pending(chain: Chain, 
 
 def test_an_allowance_left_by_others_must_be_revoked_first(chain: Chain, tmp_path: Path) -> None:
     core = chain.market("aave-core:USDC")
-    node = chain.devnet.node
-    node.rpc("anvil_impersonateAccount", ACCOUNT)
     (stray,) = registry.encode(Approve(chain.usdc(5), core.address), ACCOUNT)
-    node.rpc("eth_sendTransactionSync", {"from": ACCOUNT, "to": stray.target, "data": "0x" + stray.data.hex()})
-    node.rpc("anvil_stopImpersonatingAccount", ACCOUNT)
+    chain.send_as(ACCOUNT, stray.target, stray.data)
     with bench(chain, tmp_path) as at:
         assert "approval" in rules(at.wallet.judge(supply_plan(chain, market_id="aave-prime:USDC"), "one"))
         clean = Plan((Revoke(core.asset, core.address),), chain.devnet.node.latest()[0], "tidy")

@@ -1,0 +1,133 @@
+"""A stop that anyone may pull, that survives deletion and damage, and that only an enrolled operator ends."""
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strategies.errors import StoreUnwritable
+from tests import worlds
+from tests.wallets.chain import policy_for
+from tests.wallets.live_parts import ADA, EVE, OPERATOR
+from wallets.journal import Journal
+from wallets.operators import sign_resume
+from wallets.pause import PAUSE_FILE, RESUME_FILE, Brake, Pause, put_pause, put_resume, read_pause, read_resume
+from wallets.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store.sqlite") as found:
+        yield found
+
+
+@pytest.fixture
+def brake(tmp_path: Path, store: Store) -> Brake:
+    policy = policy_for(worlds.ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
+    return Brake(tmp_path, store=store, journal=Journal(store), policy=policy)
+
+
+def held(brake: Brake) -> Pause:
+    found = brake.current()
+    assert found is not None
+    return found
+
+
+def test_nothing_is_paused_where_neither_file_nor_store_says_so(brake: Brake, tmp_path: Path) -> None:
+    assert brake.current() is None
+    assert brake.why() == ""
+    assert read_pause(tmp_path) is None
+    assert read_resume(tmp_path) is None
+
+
+def test_a_pause_is_a_private_file_that_is_never_replaced(tmp_path: Path) -> None:
+    first = put_pause(tmp_path, "one")
+    assert put_pause(tmp_path, "two") == first == read_pause(tmp_path)
+    assert stat.S_IMODE((tmp_path / PAUSE_FILE).stat().st_mode) == 0o600
+
+
+def test_a_pause_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnwritable, match="pause"):
+        put_pause(tmp_path / "absent", "one")
+    with pytest.raises(StoreUnwritable, match="resume"):
+        put_resume(tmp_path / "absent", sign_resume(ADA, "ada", "ab" * 16))
+
+
+def test_deleting_the_file_ends_nothing_and_it_comes_back(brake: Brake, tmp_path: Path) -> None:
+    pause = put_pause(tmp_path, "one")
+    assert held(brake) == pause
+    (tmp_path / PAUSE_FILE).unlink()
+    assert held(brake) == pause
+    assert read_pause(tmp_path) == pause
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": "short", "reason": "x"}', b'{"id": 1}', b"\xff"])
+def test_an_unreadable_file_is_a_pause_and_gets_an_id_to_sign(brake: Brake, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / PAUSE_FILE).write_bytes(content)
+    (tmp_path / PAUSE_FILE).chmod(0o600)
+    found = read_pause(tmp_path)
+    assert found is not None
+    assert found.id == ""
+    assert len(held(brake).id) == 32
+    assert read_pause(tmp_path) == held(brake)
+
+
+def test_a_file_of_open_mode_or_a_folder_in_its_place_is_a_pause(brake: Brake, tmp_path: Path) -> None:
+    (tmp_path / PAUSE_FILE).mkdir()
+    assert brake.why()
+    assert held(brake) == held(brake)
+
+
+def test_an_operators_signature_ends_its_own_pause(brake: Brake, tmp_path: Path, store: Store) -> None:
+    put_resume(tmp_path, sign_resume(ADA, "ada", put_pause(tmp_path, "one").id))
+    assert brake.why() == "one"  # the pause is written down before its end is
+    assert brake.current() is None
+    assert not (tmp_path / PAUSE_FILE).exists()
+    assert not (tmp_path / RESUME_FILE).exists()
+    assert [json.loads(line)["kind"] for line in store.lines()] == ["pause", "resume"]
+
+
+@pytest.mark.parametrize("kind", ["forged", "stranger", "other pause", "damaged"])
+def test_nothing_else_ends_a_pause(brake: Brake, tmp_path: Path, kind: str) -> None:
+    pause = put_pause(tmp_path, "one")
+    assert held(brake) == pause
+    if kind == "damaged":
+        (tmp_path / RESUME_FILE).write_text("{")
+        (tmp_path / RESUME_FILE).chmod(0o600)
+    else:
+        forged = sign_resume(EVE, "ada", pause.id)
+        offered = {
+            "forged": forged,
+            "stranger": sign_resume(EVE, "eve", pause.id),
+            "other pause": sign_resume(ADA, "ada", "ab" * 16),
+        }
+        put_resume(tmp_path, offered[kind])
+    assert held(brake) == pause
+
+
+def test_an_old_resume_does_not_end_the_next_pause(brake: Brake, tmp_path: Path) -> None:
+    first = put_pause(tmp_path, "one")
+    assert held(brake) == first
+    resume = sign_resume(ADA, "ada", first.id)
+    put_resume(tmp_path, resume)
+    assert brake.current() is None
+    second = put_pause(tmp_path, "two")
+    put_resume(tmp_path, resume)
+    assert held(brake) == second
+    assert held(brake) == second
+
+
+def test_a_second_pause_outlives_the_end_of_the_first(brake: Brake, tmp_path: Path) -> None:
+    first = put_pause(tmp_path, "one")
+    assert held(brake) == first
+    (tmp_path / PAUSE_FILE).unlink()
+    second = put_pause(tmp_path, "two")
+    put_resume(tmp_path, sign_resume(ADA, "ada", first.id))
+    assert held(brake) == second
+
+
+def test_a_pause_without_a_reason_is_a_pause(brake: Brake, tmp_path: Path) -> None:
+    put_pause(tmp_path, "")
+    assert brake.why() == "no reason was given"
