@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-WATCH = '''
+WATCH = """
 import os, sys
 
 def watch(event, arguments):
@@ -27,7 +27,7 @@ def watch(event, arguments):
         raise OSError(f"the network is denied: {event} {arguments!r}")
 
 sys.addaudithook(watch)
-'''
+"""
 TELEMETRY = {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_API_KEY": "none"}
 
 

@@ -1,20 +1,20 @@
 """One local chain for the wallet's tests, put back as it was after each; and keys that take a second to make, made once."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import eth_account  # noqa: F401  (imported for what it does to the process, see below)
 import pytest
+from eth_account import Account
 
 from strategies.domain import Deployment
 from strategies.protocols.registry import deployment_from
 from tests.wallets.chain import Chain
-from wallets import keystore
+from wallets import keystore, secrecy
 
-sys.setrecursionlimit(
-    1_000
-)  # a need of eth_account raises it; wallets.signer puts it back, and so do tests that import it directly
+# A need of eth_account raises it; wallets.signer puts it back, and so do tests that import it directly.
+sys.setrecursionlimit(1_000)
 
 PASSWORD = "correct horse battery"
 
@@ -29,6 +29,15 @@ def keystore_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A keystore, made once: scrypt costs a second."""
     path = tmp_path_factory.mktemp("keys") / "wallet.json"
     keystore.create(path, PASSWORD)
+    return path
+
+
+@pytest.fixture(scope="session")
+def quick_keystore(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A keystore with a cheap scrypt, for keepers that are started many times."""
+    content = Account.encrypt(Account.create().key, PASSWORD, kdf="scrypt", iterations=2**10)
+    path = tmp_path_factory.mktemp("quick") / "wallet.json"
+    secrecy.write_new(path, json.dumps(content).encode())
     return path
 
 

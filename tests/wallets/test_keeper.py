@@ -77,15 +77,15 @@ def test_an_endpoint_that_is_away_does_not_end_an_idle_keeper(
 
 @pytest.mark.chain
 def test_serves_in_this_process_and_ends_on_sigterm(
-    chain: Chain, tmp_path: Path, keystore_path: Path, password: str, monkeypatch: pytest.MonkeyPatch
+    chain: Chain, tmp_path: Path, quick_keystore: Path, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper, "harden", lambda: None)  # it would harden the test's own process
-    account = keystore.read_address(keystore_path)
+    account = keystore.read_address(quick_keystore)
     (tmp_path / "deployment.json").write_text(json.dumps(chain.devnet.deployment))
     settings = KeeperSettings.model_validate(
         {
             "folder": tmp_path / "k",
-            "keystore": keystore_path,
+            "keystore": quick_keystore,
             "deployment": tmp_path / "deployment.json",
             "endpoint": chain.url,
             "read_timeout_seconds": 5,

@@ -55,14 +55,14 @@ class House:
 
 
 @pytest.fixture
-def house(chain: Chain, tmp_path: Path, keystore_path: Path, password: str) -> House:
-    account = keystore.read_address(keystore_path)
+def house(chain: Chain, tmp_path: Path, quick_keystore: Path, password: str) -> House:
+    account = keystore.read_address(quick_keystore)
     chain.fund(account)
     deployment = tmp_path / "deployment.json"
     deployment.write_text(json.dumps(chain.devnet.deployment))
     content = {
         "folder": str(tmp_path / "keeper"),
-        "keystore": str(keystore_path),
+        "keystore": str(quick_keystore),
         "deployment": str(deployment),
         "endpoint": chain.url,
         "read_timeout_seconds": 5,
