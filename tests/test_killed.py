@@ -41,9 +41,9 @@ def waits_for_a_person(process: "subprocess.Popen[str]") -> str:
 
 
 def approve(on: Play, cycle: str) -> "subprocess.Popen[str]":
+    said = ("--config", str(on.stage.config), "--operator", OPERATOR, "--operator-key", str(on.stage.operator_key))
     return subprocess.Popen(
-        (*USUFRUCT, "approve", cycle, "--config", str(on.stage.config), "--operator", OPERATOR, "--yes")
-        + ("--operator-key", str(on.stage.operator_key), "--password-file", str(on.stage.password_file)),
+        (*USUFRUCT, "approve", cycle, *said, "--password-file", str(on.stage.password_file), "--yes"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

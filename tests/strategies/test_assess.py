@@ -54,7 +54,7 @@ def test_unpriced_ether_is_a_reason_and_no_number() -> None:
 
 
 def test_the_forecast_is_the_mean_of_what_was_said() -> None:
-    rows = [[Said(0.02), None], [None, None], [Said(0.04), None]]
+    rows: list[list[Said | None]] = [[Said(0.02), None], [None, None], [Said(0.04), None]]
     mean = trailing_mean_apr(worlds.look(worlds.tape(rows), worlds.idle()), 86_400)
     assert mean[0] == pytest.approx(0.03)
     assert math.isnan(mean[1])
