@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from strategies import rebalance
-from strategies.assess import held_raw, value_raw
+from strategies.assess import value_raw
 from strategies.catalogue import Menu
 from strategies.domain import Asset, Choice, Keep, Leg, Plan, Target
 from strategies.rebalance import Gate
@@ -48,10 +48,7 @@ def decide(seen: Observation, choice: Choice, settings: DecideSettings) -> Decis
 
 def _as_held(seen: Observation, asset: Asset, reason: str) -> Target:
     """What is held now, as a target, so that a stance can restrain it."""
-    total_raw = held_raw(seen, asset)
-    legs = tuple(
-        Leg(held.market, mul_div_down(value_raw(seen, held), WAD, total_raw))
-        for held in seen.portfolio.positions
-        if held.market.asset == asset and held.shares_raw and total_raw
-    )
+    values = [(held.market, value_raw(seen, held)) for held in seen.portfolio.positions if held.market.asset == asset]
+    total_raw = seen.portfolio.idle_raw(asset) + sum(raw for _, raw in values)
+    legs = tuple(Leg(market, mul_div_down(raw, WAD, total_raw)) for market, raw in values if raw)
     return Target(asset, (*legs, Leg(None, WAD - sum(leg.weight_wad for leg in legs))), reason)

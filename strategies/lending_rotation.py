@@ -61,9 +61,8 @@ class LendingRotation:
             names = ", ".join(f"{markets[at].id} {mean[at]:.2%}" for at in chosen)
             was = ", ".join(f"{markets[at].id} {mean[at]:.2%}" for at in held) or "idle"
             return split_equally(self.asset, tuple(markets[at] for at in chosen), f"hold {names}; held {was}")
-        total_raw = held_raw(seen, self.asset)
         idle_raw = seen.portfolio.idle_raw(self.asset)
-        if held and idle_raw * BPS > total_raw * self.max_idle_bps:
+        if held and idle_raw and idle_raw * BPS > held_raw(seen, self.asset) * self.max_idle_bps:
             return split_equally(self.asset, tuple(markets[at] for at in held), "put idle funds to work where we are")
         return chosen
 
