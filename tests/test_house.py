@@ -50,7 +50,7 @@ WORLD_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import_
 HOMES = {
     "eth_account": ("wallets/signer.py", "wallets/keystore.py"),
     "eth_keys": ("wallets/signer.py", "wallets/keystore.py"),
-    "web3": ("wallets/endpoints.py", "wallets/rpc.py", "agent/devnet/"),
+    "web3": ("agent/witness.py",),
     "ccxt": ("agent/prices.py",),
     "langgraph": ("agent/graph.py",),
     "langchain_core": ("agent/chooser.py",),

@@ -278,7 +278,10 @@ def _log(content: Mapping[str, object]) -> Log:
     if not isinstance(topics, list):
         raise ValueError("an event has no topics")
     address = data_of(content["address"], "an event's address")
-    return Log("0x" + address.hex(), tuple([data_of(topic, "a topic") for topic in topics]), data_of(content["data"], "its data"))
+    words = tuple([data_of(topic, "a topic") for topic in topics])
+    if len(address) != 20 or any(len(word) != 32 for word in words):
+        raise ValueError("an event's address is not 20 bytes, or a topic not 32")
+    return Log("0x" + address.hex(), words, data_of(content["data"], "its data"))
 
 
 def _hash(value: object) -> str:

@@ -109,7 +109,7 @@ class Rpc:
             connection.request("POST", path, body, {"Content-Type": "application/json", **self._credentials()})
             answer = connection.getresponse()
             raw = answer.read(MAX_ANSWER_BYTES + 1)
-            if answer.length and len(raw) <= MAX_ANSWER_BYTES:
+            if expired.is_set() or (answer.length and len(raw) <= MAX_ANSWER_BYTES):  # headers that are cut look ended
                 raise http.client.IncompleteRead(raw, answer.length)
         except (OSError, http.client.HTTPException):
             if expired.is_set():

@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.cli import tables
 from agent.settings import Settings, load_deployment, load_settings, require_live
+from agent.witness import disagreements
 from strategies.domain import NATIVE, Deployment
 from strategies.errors import KeeperUnreachable, UsufructError
 from strategies.units import WAD
@@ -56,6 +57,7 @@ def examine(config: Path) -> Iterator[Finding]:
     for what, look in (
         ("chain", lambda: _chain(settings, endpoint)),
         ("clock", lambda: _clock(endpoint)),
+        ("second reader", lambda: _second_reader(settings, endpoint)),
         ("code", lambda: _code(deployment, endpoint)),
         ("markets", lambda: _markets(settings, deployment, endpoint)),
         ("live", lambda: _live(settings)),
@@ -85,6 +87,16 @@ def _clock(endpoint: Endpoint) -> Iterator[Finding]:
     skew_seconds = int(time.time()) - endpoint.read_header().timestamp
     fine = -MAX_SKEW_SECONDS < skew_seconds < MAX_SKEW_SECONDS
     yield Finding("clock", fine, f"the last block is {skew_seconds} s old by this machine's clock (at most {MAX_SKEW_SECONDS})")
+
+
+def _second_reader(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
+    found = disagreements(
+        settings.chain.endpoint.get_secret_value(),
+        endpoint,
+        settings.policy.account,
+        timeout_seconds=settings.chain.read_timeout_seconds,
+    )
+    yield Finding("second reader", not found, "; ".join(found) or "web3 reads the same block, nonce and balance")
 
 
 def _code(deployment: Deployment, endpoint: Endpoint) -> Iterator[Finding]:

@@ -15,13 +15,26 @@ from hypothesis import strategies as st
 from strategies.errors import EndpointRefused, EndpointUnusable, IncompleteRead, SettingsError
 from strategies.protocols.adapter import Call
 from tests.wallets.loopback import Loopback, Question, questions
-from wallets import endpoints
-from wallets.endpoints import Endpoint, clock, code_digest, decode_aggregate, encode_aggregate
+from wallets import endpoints, rpc
+from wallets.endpoints import Endpoint, Log, clock, code_digest, decode_aggregate, encode_aggregate
 
 MULTICALL = "0x" + "ca" * 20
 SECRET = "s3cr3t-path-token"
 HASH = "0x" + "5a" * 32
-HEADER = {"number": "0x10", "hash": HASH, "timestamp": "0x20", "baseFeePerGas": "0x7"}
+SENT = "0x" + "11" * 32
+HEADER: dict[str, Any] = {"number": "0x10", "hash": HASH, "timestamp": "0x20", "baseFeePerGas": "0x7"}
+LOG: dict[str, Any] = {"address": "0x" + "aa" * 20, "topics": [HASH], "data": "0x01"}
+RECEIPT: dict[str, Any] = {
+    "transactionHash": SENT,
+    "blockNumber": "0x1",
+    "blockHash": HASH,
+    "status": "0x1",
+    "gasUsed": "0x5208",
+    "effectiveGasPrice": "0x1",
+    "logs": [LOG],
+}
+NO_QUANTITY = ("1", "21000", "-0x1", "0x", "0x1_0", " 0x1", 1, 1.5, True, None)  # what a lenient reader takes for a number
+NO_LOGS: tuple[object, ...] = (None, "0x", {}, [None], [{}])
 
 
 def answer_bytes(results: list[tuple[bool, bytes]]) -> bytes:
@@ -50,7 +63,7 @@ def body_only(said: bytes) -> Callable[[bytes], tuple[int, bytes]]:
     return lambda _: (200, said)
 
 
-HONEST = {"eth_getBlockByNumber": HEADER, "eth_call": aggregate(16, 32, (True, b"\x01" * 32), (False, b""))}
+HONEST: dict[str, Any] = {"eth_getBlockByNumber": HEADER, "eth_call": aggregate(16, 32, (True, b"\x01" * 32), (False, b""))}
 ASKED = (Call("0x" + "aa" * 20, b"\x01\x02\x03\x04"), Call("0x" + "bb" * 20, b"\x05"))
 
 
@@ -184,7 +197,8 @@ def test_an_endpoint_that_is_not_there_is_named() -> None:
         Endpoint(url, timeout_seconds=5).chain_id()
 
 
-def test_an_answer_that_drips_byte_by_byte_is_cut_at_the_total_deadline() -> None:
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nServer:"])
+def test_an_answer_that_drips_byte_by_byte_is_cut_at_the_total_deadline(begun: bytes) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
 
@@ -192,7 +206,7 @@ def test_an_answer_that_drips_byte_by_byte_is_cut_at_the_total_deadline() -> Non
         connection, _ = listener.accept()
         with connection:
             connection.recv(65_536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            connection.sendall(begun)
             while not done.wait(0.02):
                 try:
                     connection.sendall(b" ")
@@ -208,6 +222,16 @@ def test_an_answer_that_drips_byte_by_byte_is_cut_at_the_total_deadline() -> Non
         done.set()
         thread.join()
         listener.close()
+
+
+def test_refuses_an_answer_that_is_one_byte_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b'{"jsonrpc":"2.0","id":0,"result":"0x1"}'
+    with Loopback(body_only(said)) as server:
+        monkeypatch.setattr(rpc, "MAX_ANSWER_BYTES", len(said))
+        assert Endpoint(server.url, timeout_seconds=5).chain_id() == 1
+        monkeypatch.setattr(rpc, "MAX_ANSWER_BYTES", len(said) - 1)
+        with pytest.raises(EndpointUnusable, match="longer than"):
+            Endpoint(server.url, timeout_seconds=5).chain_id()
 
 
 def test_a_connection_that_the_server_closed_is_opened_again() -> None:
@@ -244,24 +268,79 @@ def test_refuses_another_hash_for_what_was_sent() -> None:
 
 
 def test_refuses_the_receipt_of_another_transaction() -> None:
-    receipt = {
-        "transactionHash": "0x" + "11" * 32,
-        "blockNumber": "0x1",
-        "blockHash": HASH,
-        "status": "0x1",
-        "gasUsed": "0x5208",
-        "effectiveGasPrice": "0x1",
-        "logs": [],
-    }
-    with Loopback(node({"eth_getTransactionReceipt": receipt})) as server:
+    with Loopback(node({"eth_getTransactionReceipt": RECEIPT})) as server:
         endpoint = Endpoint(server.url, timeout_seconds=5)
         with pytest.raises(EndpointUnusable, match="gave the receipt of"):
             endpoint.receipt(HASH)
-        mined = endpoint.receipt("0x" + "11" * 32)
+        mined = endpoint.receipt(SENT)
     assert mined is not None
     assert mined.succeeded
-    with Loopback(node({"eth_getTransactionReceipt": receipt | {"status": "0x2"}})) as server, pytest.raises(EndpointUnusable):
-        Endpoint(server.url, timeout_seconds=5).receipt("0x" + "11" * 32)
+    assert (mined.gas_used, mined.logs) == (21_000, (Log("0x" + "aa" * 20, (b"\x5a" * 32,), b"\x01"),))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        *[{key: wrong} for key in ("blockNumber", "gasUsed", "effectiveGasPrice") for wrong in NO_QUANTITY],
+        *[{"status": wrong} for wrong in (*NO_QUANTITY, "0x2")],
+        *[{key: wrong} for key in ("transactionHash", "blockHash") for wrong in (None, 5, "5a" * 32, "0x5a")],
+        *[{"logs": wrong} for wrong in NO_LOGS],
+        *[{"logs": [LOG | {"address": wrong}]} for wrong in (None, 5, "aa" * 20)],
+        *[{"logs": [LOG | {"topics": wrong}]} for wrong in (None, "0x", [5], [None])],
+        *[{"logs": [LOG | {"data": wrong}]} for wrong in (None, 1, True, "1", "0x1")],
+    ],
+    ids=str,
+)
+def test_refuses_a_receipt_with_a_field_that_is_not_what_it_should_be(lie: dict[str, object]) -> None:
+    with Loopback(node({"eth_getTransactionReceipt": RECEIPT | lie})) as server, pytest.raises(EndpointUnusable):
+        Endpoint(server.url, timeout_seconds=5).receipt(SENT)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        *[{key: wrong} for key in ("number", "timestamp", "baseFeePerGas") for wrong in NO_QUANTITY],
+        *[{"hash": wrong} for wrong in (None, 5, "5a" * 32, "0x5a")],
+    ],
+    ids=str,
+)
+def test_refuses_a_header_with_a_field_that_is_not_what_it_should_be(lie: dict[str, object]) -> None:
+    with Loopback(node(HONEST | {"eth_getBlockByNumber": HEADER | lie})) as server:
+        endpoint = Endpoint(server.url, timeout_seconds=5)
+        with pytest.raises(IncompleteRead):
+            endpoint.read_header()
+        with pytest.raises(IncompleteRead):
+            endpoint.read(ASKED, MULTICALL)
+
+
+@pytest.mark.parametrize(
+    ("ask", "methods"),
+    [
+        (lambda endpoint: endpoint.chain_id(), ["eth_chainId"]),
+        (lambda endpoint: endpoint.nonce(MULTICALL, "latest"), ["eth_getTransactionCount"]),
+        (lambda endpoint: endpoint.balance_wei(MULTICALL), ["eth_getBalance"]),
+        (lambda endpoint: endpoint.fees(), ["eth_getBlockByNumber", "eth_maxPriorityFeePerGas"]),
+        (lambda endpoint: endpoint.send_raw(b"\x02", SENT), ["eth_sendRawTransaction"]),
+        (lambda endpoint: endpoint.receipt(SENT), ["eth_getTransactionReceipt"]),
+        (lambda endpoint: endpoint.knows(SENT), ["eth_getTransactionByHash"]),
+        (lambda endpoint: endpoint.header(16), ["eth_getBlockByNumber"]),
+        (lambda endpoint: endpoint.read_header(), ["eth_getBlockByNumber"]),
+        (lambda endpoint: endpoint.code([MULTICALL, MULTICALL]), ["eth_getCode", "eth_getCode"]),
+        (lambda endpoint: endpoint.read(ASKED, MULTICALL), ["eth_getBlockByNumber", "eth_call"]),
+        (lambda endpoint: endpoint.read_at(HASH, ASKED, MULTICALL), ["eth_getBlockByHash", "eth_call"]),
+    ],
+)
+def test_each_question_is_one_http_request_and_asks_nothing_beside(ask: Callable[[Endpoint], object], methods: list[str]) -> None:
+    counted = dict.fromkeys(("eth_chainId", "eth_getTransactionCount", "eth_getBalance", "eth_maxPriorityFeePerGas"), "0x1")
+    hashed: dict[str, Any] = {
+        "eth_sendRawTransaction": SENT,
+        "eth_getTransactionReceipt": RECEIPT,
+        "eth_getTransactionByHash": {},
+    }
+    with Loopback(node(HONEST | counted | hashed | {"eth_getBlockByHash": HEADER, "eth_getCode": "0x00"})) as server:
+        ask(Endpoint(server.url, timeout_seconds=5))
+        assert len(server.bodies) == 1
+        assert server.methods() == methods
 
 
 def test_no_receipt_is_none() -> None:
