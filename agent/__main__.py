@@ -13,6 +13,9 @@ def main() -> None:
     except UsufructError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2 if isinstance(error, SettingsError) else 1)
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'the system'}: {error.strerror or error}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

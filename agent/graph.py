@@ -24,14 +24,14 @@ from agent.feed import Feed
 from strategies.assess import assess, held_raw
 from strategies.decide import DecideSettings, Decision, decide
 from strategies.domain import Address, Amount, Choice, Deployment
-from strategies.errors import NotApproved, ObservationError, WalletError
+from strategies.errors import NotApproved, UsufructError
 from strategies.tape import Observation
 from wallets import journal, wire
 from wallets.journal import Journal
 from wallets.ledger import entries_of
 from wallets.wallet import Approved, Receipt, Refused, Verdict, Wallet, Yes
 
-NO: Final = "no"
+NO: Final = "no: "  # an answer that begins so is a refusal, and says why
 RECURSION_LIMIT: Final = 16  # seven nodes once each, with room for the resumed one
 
 
@@ -67,7 +67,7 @@ def observe(state: Cycle, runtime: Runtime[Ports]) -> Cycle:  # noqa: ARG001  (e
     """Look; an untrustworthy look ends the cycle with its reason."""
     try:
         seen = runtime.context.feed.observe()
-    except ObservationError as error:
+    except UsufructError as error:
         return {"held": str(error)}
     runtime.context.told("observe", f"block {seen.block}")
     return {"block": str(seen.block)}
@@ -98,8 +98,10 @@ def judge(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
         return {}
     try:
         verdict = runtime.context.wallet.judge(plan, state["cycle"])
-    except WalletError as error:
+    except UsufructError as error:
         return {"held": str(error)}
+    for reason in verdict.reasons if isinstance(verdict, Refused) else ():
+        runtime.context.told("refused", f"{reason.rule}: {reason.text}")
     return {"verdict": wire.to_text(verdict)}
 
 
@@ -108,16 +110,17 @@ def approve(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
     if not runtime.context.supervised:
         return {"approvals": wire.join([])}
     answer = interrupt(state["verdict"])
-    return {"held": "a person said no"} if answer == NO else {"approvals": answer}
+    return {"held": answer.removeprefix(NO)} if answer.startswith(NO) else {"approvals": answer}
 
 
 def execute(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
-    """Do exactly what was approved."""
+    """Do exactly what was approved. Only a clear no ends the cycle: after any other error nobody knows what happened, so the
+    cycle stays unfinished and asks the wallet again, which executes an intent at most once."""
     approved = wire.from_text(Approved, state["verdict"])
     approvals = tuple(wire.from_text(Yes, text) for text in wire.lines(state["approvals"]))
     try:
         receipt = runtime.context.wallet.execute(approved, approvals)
-    except WalletError as error:
+    except NotApproved as error:
         return {"held": str(error)}
     return {"receipt": wire.to_text(receipt)}
 
@@ -125,9 +128,7 @@ def execute(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
 def record(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
     """Write the cycle down, once."""
     ports = runtime.context
-    if not ports.journal.has_cycle(state["cycle"]):
-        for kind, timestamp, content in _lines(state, runtime):
-            ports.journal.append(kind, timestamp, {"cycle": state["cycle"], **content})
+    ports.journal.append_cycle(state["cycle"], _lines(state, runtime))
     ports.told("record", state.get("held", ""))
     return {}
 
@@ -206,12 +207,7 @@ class Planner:
     def __init__(self, saver: SqliteSaver, ports: Ports) -> None:
         self._saver = saver
         self._graph = build(saver)
-        self._ports = ports
-
-    @property
-    def wallet(self) -> Wallet:
-        """The wallet its cycles speak to."""
-        return self._ports.wallet
+        self.ports = ports
 
     def run(self, cycle: str) -> Waiting | None:
         """One cycle from the start; Waiting where a person is asked."""
@@ -221,9 +217,9 @@ class Planner:
         """Go on with a person's yes. Raises NotApproved where the cycle does not wait."""
         return self._answer(cycle, wire.join([wire.to_text(yes) for yes in approvals]))
 
-    def reject(self, cycle: str) -> Waiting | None:
-        """Go on with a person's no. Raises NotApproved where the cycle does not wait."""
-        return self._answer(cycle, NO)
+    def reject(self, cycle: str, why: str) -> Waiting | None:
+        """Go on with a no. Raises NotApproved where the cycle does not wait."""
+        return self._answer(cycle, NO + why)
 
     def continue_unfinished(self, cycle: str) -> Waiting | None:
         """Take up a cycle that a crash cut off; Waiting where it waits for a person."""
@@ -249,7 +245,7 @@ class Planner:
 
     def _invoke(self, cycle: str, what: object) -> Waiting | None:
         with tracing_context(enabled=False):  # else a variable in the environment would send every cycle to a service
-            result = self._graph.invoke(what, _config(cycle), context=self._ports, durability="sync")
+            result = self._graph.invoke(what, _config(cycle), context=self.ports, durability="sync")
         if "__interrupt__" in result:
             return self.waiting(cycle)
         self._saver.delete_thread(cycle)
@@ -263,6 +259,7 @@ def _config(cycle: str) -> dict[str, object]:
 @contextmanager
 def checkpoints(path: Path) -> Iterator[SqliteSaver]:
     """The checkpoint database, closed at the end."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
         yield SqliteSaver(connection)

@@ -29,7 +29,7 @@ from strategies.errors import SettingsError
 from strategies.lending_rotation import LendingRotation
 from strategies.protocols.registry import deployment_from
 from strategies.rebalance import Gate
-from wallets.policy import NonNegative, Policy, Positive
+from wallets.policy import TESTNETS, NonNegative, Policy, Positive
 
 FILE: Final = Path("usufruct.toml")
 EXAMPLE: Final = "usufruct.example.toml"
@@ -39,8 +39,6 @@ NONE: Final = "none"  # TOML has no null
 STRATEGIES: Final = ("lending_rotation", "equal_weight", "idle")
 LIMITS: Final = ("policy", "prices", "strategy")  # sections whose missing figures must not be guessed
 ENVIRONMENT_ONLY: Final = ("model", "api_key")
-# a local chain, Sepolia, Base Sepolia, Arbitrum Sepolia, OP Sepolia: no chain with real money
-LIVE_CHAINS: Final = frozenset({31337, 11155111, 84532, 421614, 11155420})
 SHAPES: Final[Mapping[str, str]] = {
     r"^0x[0-9a-f]{40}$": "write 0x and forty hex digits in lower case",
     r"^[0-9a-f]{64}$": "write sixty-four hex digits in lower case",
@@ -54,6 +52,7 @@ KINDS: Final[Mapping[str, str]] = {
     "string_type": "write text in quotes",
 }
 FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
+Content = dict[str, Any]  # what the outside wrote, before it is anything
 
 
 def _http(url: SecretStr) -> SecretStr:
@@ -144,9 +143,6 @@ class Settings(BaseModel):
     model: ModelSettings | None = None
 
 
-Content = dict[str, Any]  # what the outside wrote, before it is anything
-
-
 @dataclass(frozen=True, slots=True)
 class Given:
     """What was written where, in order of precedence."""
@@ -181,6 +177,11 @@ def load_settings(path: Path, overrides: Mapping[str, object]) -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))  # outside the handler: the other's text repeats what was found, secrets too
     return settings
+
+
+def policy_variables() -> tuple[str, ...]:
+    """The variables that would change the policy: the keeper accepts none."""
+    return tuple(name for name in _variables() if name.startswith(f"{PREFIX}POLICY"))
 
 
 def load_deployment(settings: Settings) -> Deployment:
@@ -219,8 +220,8 @@ def require_live(settings: Settings) -> None:
 
 def _unsafe(settings: Settings) -> Iterator[str]:
     policy, wallet = settings.policy, settings.wallet
-    if policy.chain_id not in LIVE_CHAINS:
-        listed = ", ".join(map(str, sorted(LIVE_CHAINS)))
+    if policy.chain_id not in TESTNETS:
+        listed = ", ".join(map(str, sorted(TESTNETS)))
         yield f"policy.chain_id: live runs are on test chains only ({listed}), found {policy.chain_id}; use paper mode"
     if not policy.operators:
         yield "policy.operators: a live run needs a person who can say yes; enrol one under [[policy.operators]]"

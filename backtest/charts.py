@@ -25,6 +25,18 @@ Say = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Which value of a series its key tells until a pointer asks for another."""
+
+    word: str
+    of: Callable[[Floats], float]
+
+
+LAST: Final = Told("at the end", lambda values: float(values[-1]))
+LOWEST: Final = Told("lowest", lambda values: float(values.min()))
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One named column and the class that colours it."""
 
@@ -42,6 +54,7 @@ class Chart:
     timestamp: Ints
     series: tuple[Series, ...]
     say: Say
+    told: Told = LAST
 
     def __post_init__(self) -> None:
         for series in self.series:
@@ -137,7 +150,7 @@ def _figure(chart: Chart, low: float, high: float, drawn: Sequence[str]) -> str:
     dates = "".join(f'<span class="{_place(at)}" style="left:{100 * at:.2f}%">{text}</span>' for at, text in moments)
     return (
         f'<figure class="chart"><figcaption><h3>{escape(chart.title)}</h3><p>{escape(chart.note)}</p></figcaption>'
-        f'<div class="key">{_key(chart)}<span class="when"></span></div>'
+        f'<div class="key"><span class="when">{chart.told.word}</span>{_key(chart)}</div>'
         f'<div class="plot"><svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(chart.title)}">{grid}{"".join(drawn)}</svg>{rungs}<i class="cursor"></i></div>'
         f'<div class="dates">{dates}</div>{_readings(chart)}</figure>'
@@ -151,13 +164,13 @@ def _place(at: float) -> str:
 
 def _key(chart: Chart) -> str:
     return "".join(
-        f'<span class="{s.kind}"><i></i>{escape(s.name)} <b>{escape(chart.say(float(s.values[-1])))}</b></span>'
+        f'<span class="{s.kind}"><i></i>{escape(s.name)} <b>{escape(chart.say(chart.told.of(s.values)))}</b></span>'
         for s in chart.series
     )
 
 
 def _readings(chart: Chart) -> str:
-    """What the pointer reads out, said as the page says it; without a script the key shows the last values."""
+    """What the pointer reads out, said as the page says it; without a script the key keeps what it tells."""
     said = {
         "t": chart.timestamp.tolist(),
         "s": [[chart.say(value) for value in series.values.tolist()] for series in chart.series],

@@ -15,6 +15,11 @@ def percent(share: float) -> str:
     return _signed(f"{share * 100:.2f} %", share)
 
 
+def whole_percent(share: float) -> str:
+    """No decimals: 25 %."""
+    return _signed(f"{share * 100:.0f} %", share)
+
+
 def points(share: float) -> str:
     """A difference of two percentages, always signed: +0.27."""
     return _signed(f"{share * 100:+.2f}", share)
@@ -34,6 +39,11 @@ def quantity(value: float) -> str:
     """A number as finely as its size asks for."""
     places = 0 if abs(value) >= 10_000 else 2 if abs(value) >= 100 else 4
     return _signed(f"{value:,.{places}f}", value)
+
+
+def cents(value: float) -> str:
+    """Two decimals, whatever the size."""
+    return _signed(f"{value:,.2f}", value)
 
 
 def cut(amount: Amount) -> str:

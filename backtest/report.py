@@ -11,8 +11,10 @@ import numpy as np
 
 from backtest import charts, tables
 from backtest.charts import Chart, Series
+from backtest.importers.defects import ImportReport
 from backtest.metrics import drawdowns, share_values
-from backtest.numerals import cut, day, dollars, gained, percent, points, quantity
+from backtest.numerals import cut, day, dollars, gained, percent, points, quantity, whole_percent
+from backtest.scenario import Synthetic
 from backtest.study import Result, Study
 from strategies.domain import Market
 from strategies.tape import Floats
@@ -21,7 +23,8 @@ from wallets.policy import policy_digest
 
 PAGE: Final = Path(__file__).parent / "page"
 VERSIONED: Final = ("usufruct", "numpy", "pyarrow")
-SYNTHETIC: Final = "A synthetic tape, fitted to nothing. A result on it shows that the machine works, not that a strategy does."
+MACHINE: Final = "It shows the machine, not the strategy."
+SYNTHETIC: Final = "A synthetic tape of seed {seed}, fitted to nothing: a result on it says nothing about any market."
 TREATMENT: Final = (
     "What was wrong with it, and what was done: carried-over hours count as stale, gaps stay gaps in time, "
     "nothing was averaged or filled in."
@@ -48,12 +51,13 @@ def write_report(studies: Sequence[Study], path: Path) -> None:
 def page(studies: Sequence[Study]) -> str:
     """The whole document."""
     names = ", ".join(study.main.asset.symbol for study in studies)
+    over = _over(studies[0])
     overview = _overview(studies) if len(studies) > 1 else ""
     articles = "".join(_article(study) for study in studies)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Backtest: {escape(names)}</title><style>{(PAGE / 'report.css').read_text()}</style></head>"
+        f"<title>{over}: {escape(names)}</title><style>{(PAGE / 'report.css').read_text()}</style></head>"
         f"<body><main>{overview}{articles}</main><footer>{_footer()}</footer>"
         f"<script>{(PAGE / 'report.js').read_text()}</script></body></html>\n"
     )
@@ -63,8 +67,8 @@ def _overview(studies: Sequence[Study]) -> str:
     first, last = studies[0].main.curve.timestamp[[0, -1]].tolist()
     names = ", ".join(study.main.asset.symbol for study in studies)
     return (
-        f'<p class="over">Backtest · {day(first)} to {day(last)}</p><h1>{escape(names)}: each on its own, net of gas</h1>'
-        f"{tables.overview(studies)}"
+        f'<p class="over">{_over(studies[0])} · {day(first)} to {day(last)}</p>'
+        f"<h1>{escape(names)}: each on its own, net of gas</h1>{tables.overview(studies)}"
     )
 
 
@@ -80,8 +84,8 @@ def _headline(study: Study) -> str:
     figures, seconds = main.figures, main.curve.timestamp
     markets = ", ".join(market.id for market in main.markets)
     return (
-        f'<p class="over">Backtest · {day(int(seconds[0]))} to {day(int(seconds[-1]))} · {escape(markets)}</p>'
-        f'<h1 class="answer">{percent(figures.apy)} a year on {escape(asset.symbol)}, net of gas</h1>'
+        f'<p class="over">{_over(study)} · {day(int(seconds[0]))} to {day(int(seconds[-1]))} · {escape(markets)}</p>'
+        f'<h1 class="answer">{_answer(study)}</h1>'
         f'<p class="lead">{_lead(study)}</p><dl class="tiles">'
         f"{_tile('End value', quantity(figures.final), f'{asset.symbol}, from {quantity(figures.opening)}')}"
         f"{_tile('Against equal weight', points(_excess(study, study.equal_weight)), 'points a year')}"
@@ -90,18 +94,36 @@ def _headline(study: Study) -> str:
     )
 
 
+def _over(study: Study) -> str:
+    """What this is, first of all."""
+    match study.origin:
+        case Synthetic(seed=seed):
+            return f"Backtest on a synthetic tape · seed {seed}"
+        case ImportReport():
+            return "Backtest"
+
+
+def _answer(study: Study) -> str:
+    figures, symbol = study.main.figures, escape(study.main.asset.symbol)
+    made = ", on made-up rates" if isinstance(study.origin, Synthetic) else ""
+    if figures.final <= 0:
+        return f"Nothing is left of {quantity(figures.opening)} {symbol}: gas cost more than there was{made}"
+    return f"{percent(figures.apy)} a year on {symbol}, net of gas{made}"
+
+
 def _tile(name: str, value: str, note: str) -> str:
     return f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>"
 
 
 def _lead(study: Study) -> str:
-    """What was done and how it compares, in two sentences that take no side."""
+    """What was done and how it compares, in sentences that take no side."""
     best = max(study.holds, key=lambda held: held.figures.apy)
     decide = study.main.run.settings.decide
     strategy, stance = decide.menu.strategies[0][0].replace("_", " "), decide.menu.stances[0]
     against_mean, against_best = _excess(study, study.equal_weight), _excess(study, best)
+    caution = f"<strong>{MACHINE}</strong> " if isinstance(study.origin, Synthetic) else ""
     return (
-        f"{escape(strategy.capitalize())} in the {escape(stance)} stance, {study.main.figures.moves} moves in "
+        f"{caution}{escape(strategy.capitalize())} in the {escape(stance)} stance, {study.main.figures.moves} moves in "
         f"{study.main.figures.days:,.0f} days. That is <strong>{_than(against_mean)}</strong> equal weight and "
         f"<strong>{_than(against_best)}</strong> the market that turned out best ({escape(best.name)}), "
         "which nobody knew beforehand."
@@ -144,6 +166,7 @@ def _value(study: Study) -> str:
         times,
         (Series("fall", "fall", charts.lowest_of(drawdowns(main.curve.net_usd))),),
         percent,
+        charts.LOWEST,
     )
     return charts.lines(growth) + charts.area(ahead) + charts.area(falls)
 
@@ -156,9 +179,9 @@ def _place(study: Study) -> str:
         for place, market in enumerate(main.markets)
     ]
     idle = Series("idle", "idle", 1.0 - np.sum([part.values for part in parts], axis=0))
-    shares = ", ".join(f"{share:.1%} {name}" for name, share in main.figures.shares)
+    shares = ", ".join(f"{percent(share)} {name}" for name, share in main.figures.shares)
     note = f"Shares of what was held. Over the whole time: {shares}."
-    places = Chart("Where the value lay", note, times, (*parts, idle), lambda value: f"{value:.0%}")
+    places = Chart("Where the value lay", note, times, (*parts, idle), whole_percent)
     paid = Chart(
         "What the markets paid",
         "Growth of each market's index over each stretch of the drawing, as a rate per year.",
@@ -190,7 +213,7 @@ def _costs(study: Study) -> str:
         lambda value: f"${value:,.0f}",
     )
     earned = main.figures.final + main.figures.gas - main.figures.opening
-    share = f"{main.figures.gas / earned:.2%} of what was earned" if earned > 0 else "and nothing was earned"
+    share = f"{percent(main.figures.gas / earned)} of what was earned" if earned > 0 else "and nothing was earned"
     fees = f"{main.figures.moves} moves cost {dollars(main.figures.gas_usd)} of gas, {share}. No other cost was charged."
     return f'<h2>Costs</h2><p class="say">{fees}</p>{charts.area(gas)}'
 
@@ -214,13 +237,15 @@ def _caveats(study: Study) -> str:
 
 
 def _data(study: Study) -> str:
-    if study.imported is None:
-        return f'<h2>The data</h2><p class="say">{SYNTHETIC}</p>'
-    notes = "".join(f"<li>{escape(note)}</li>" for note in study.imported.notes)
-    return (
-        f'<h2>The data</h2><p class="say">{escape(study.imported.source)}, {study.imported.rows:,} hourly rows. {TREATMENT}</p>'
-        f'{tables.defects(study.imported.markets)}<ul class="plain">{notes}</ul>'
-    )
+    match study.origin:
+        case Synthetic(seed=seed):
+            return f'<h2>The data</h2><p class="say">{SYNTHETIC.format(seed=seed)}</p>'
+        case ImportReport(source=source, rows=rows, markets=markets, notes=notes):
+            listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+            return (
+                f'<h2>The data</h2><p class="say">{escape(source)}, {rows:,} hourly rows. {TREATMENT}</p>'
+                f'{tables.defects(markets)}<ul class="plain">{listed}</ul>'
+            )
 
 
 def _provenance(study: Study) -> str:

@@ -31,6 +31,13 @@ DOLLAR: Final = Asset(CHAIN_ID, "0x" + "5d" * 20, "USDC", 6)
 
 
 @dataclass(frozen=True, slots=True)
+class Synthetic:
+    """Where a tape that was made comes from."""
+
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarketShape:
     """Where a market's rate and utilisation come back to, and how far they stray (standard deviations of the logarithms)."""
 

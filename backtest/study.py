@@ -12,6 +12,7 @@ import numpy as np
 from backtest.engine import Run, RunSettings, run
 from backtest.importers.defects import ImportReport
 from backtest.metrics import Curve, Figures, curve_of, figures_of
+from backtest.scenario import Synthetic
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy
 from strategies.decide import DecideSettings
@@ -53,13 +54,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One asset's strategy beside its benchmarks; `imported` None where the tape was made, not read."""
+    """One asset's strategy beside its benchmarks, and where its tape comes from."""
 
     main: Result
     equal_weight: Result
     holds: tuple[Result, ...]
     idle: Result
-    imported: ImportReport | None
+    origin: ImportReport | Synthetic
+
+    @property
+    def imported(self) -> ImportReport | None:
+        """What was read; None where the tape was made."""
+        return self.origin if isinstance(self.origin, ImportReport) else None
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -106,7 +112,7 @@ def run_backtest(*, data: Path, gas: Path, symbols: Sequence[str], start: int, e
     return tuple(study(tape, tape.deployment.asset(symbol), terms, imported) for symbol, (tape, imported) in imports)
 
 
-def study(tape: Tape, asset: Asset, terms: Terms, imported: ImportReport | None) -> Study:
+def study(tape: Tape, asset: Asset, terms: Terms, origin: ImportReport | Synthetic) -> Study:
     """The strategy and its benchmarks on one tape. Raises BadTape."""
     markets = markets_of(tape, asset)
     if not markets:
@@ -130,7 +136,7 @@ def study(tape: Tape, asset: Asset, terms: Terms, imported: ImportReport | None)
         equal_weight=held_against("equal weight", EqualWeight(asset, HOUR), 1),
         holds=tuple(held_against(f"hold {m.id}", Hold(asset, HOUR, m.id), 1) for m in markets),
         idle=held_against("idle", Idle(asset, HOUR), 0),
-        imported=imported,
+        origin=origin,
     )
 
 

@@ -10,7 +10,7 @@ from backtest import metrics
 from backtest.engine import Step
 from backtest.importers.defects import MarketDefects
 from backtest.importers.defects import Run as Stretch
-from backtest.numerals import DASH, cut, dollars, later_by, moment, percent, points, quantity
+from backtest.numerals import DASH, cut, dollars, later_by, moment, percent, points, quantity, whole_percent
 from backtest.study import Result, Study
 from strategies.domain import ALL, Action, Amount, Supply, Withdraw
 from wallets.wallet import Refused
@@ -23,6 +23,7 @@ DEFECTS: Final = (
     *("Market", "Rows", "Carried over", "Frozen over a day", "Missing hours", "Without a rate"),
     *("Lent above 100 %", "Spikes kept", "Spikes refused"),
 )
+UNFOLDED: Final = 12  # more decisions than these are folded away
 DECISIONS: Final = (
     *(("Decided", ""), ("What moves", "text"), ("Why", "text")),
     *(("Hoped for, points a year", ""), ("Gas", ""), ("Outcome", "text")),
@@ -69,7 +70,7 @@ def overview(studies: Sequence[Study]) -> str:
 
 
 def decisions(study: Study) -> str:
-    """Every decision that led to a plan, and what became of it."""
+    """Every decision that led to a plan, and what became of it; folded away where there are many."""
     told = zip(study.main.run.steps, study.main.curve.fees_usd, strict=True)
     rows = [_decision_cells(study.main, step, fee) for step, fee in told if step.decision.plan is not None]
     if not rows:
@@ -81,7 +82,10 @@ def decisions(study: Study) -> str:
         + "</tr>"
         for row in rows
     )
-    return f'<div class="wide"><table class="cards"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f'<div class="wide"><table class="cards"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    if len(rows) <= UNFOLDED:
+        return table
+    return f"<details><summary>The {len(rows):,} decisions that led to a plan</summary>{table}</details>"
 
 
 def _decision_cells(result: Result, step: Step, fee_usd: float) -> list[str]:
@@ -137,7 +141,7 @@ def defects(markets: Sequence[MarketDefects]) -> str:
         [
             escape(found.market_id),
             f"{found.rows:,}",
-            f"{found.carried_rows:,} ({found.carried_rows / max(1, found.rows):.0%})",
+            f"{found.carried_rows:,} ({whole_percent(found.carried_rows / max(1, found.rows))})",
             _stretches(found.frozen),
             f"{found.missing_hours:,}",
             f"{found.null_rows:,}",
@@ -160,7 +164,9 @@ def _stretches(runs: Sequence[Stretch]) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[str], kind: str) -> str:
     top = "".join(f"<th>{name}</th>" for name in head)
     body = "".join(
-        f'<tr class="{mark}">' + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+        f'<tr class="{mark}">'
+        + "".join(f'<td data-is="{name}">{cell}</td>' for name, cell in zip(head, row, strict=True))
+        + "</tr>"
         for mark, row in zip(classes, rows, strict=True)
     )
-    return f'<div class="wide"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide"><table class="stacked {kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from strategies.assess import held_raw, value_raw
 from strategies.domain import Assessment, Choice, Keep, Target
 from strategies.errors import UnknownName
 from strategies.risk import CapMarket, ExitCover, Overlay, UtilisationCeiling
@@ -21,8 +22,12 @@ class Strategy(Protocol):
 
 
 STANCES: Final[Mapping[str, tuple[Overlay, ...]]] = {
-    "conservative": (CapMarket(cap_bps=6_000), UtilisationCeiling(ceiling_bps=9_500), ExitCover(cover_bps=50_000)),
-    "balanced": (UtilisationCeiling(ceiling_bps=9_900), ExitCover(cover_bps=15_000)),
+    "conservative": (
+        CapMarket(cap_bps=6_000),
+        UtilisationCeiling(ceiling_bps=9_500),
+        ExitCover(enter_bps=50_000, leave_bps=30_000),
+    ),
+    "balanced": (UtilisationCeiling(ceiling_bps=9_900), ExitCover(enter_bps=15_000, leave_bps=11_000)),
     "unrestrained": (),
 }
 
@@ -58,14 +63,16 @@ def choose_by_score(seen: Observation, menu: Menu, assessments: Sequence[Assessm
     stance = menu.stances[0]
     if len(menu.strategies) == 1:
         return Choice(menu.strategies[0][0], stance, "the only strategy of this run")
-    scores = [(_score(strategy.target(seen), assessments), name) for name, strategy in menu.strategies]
+    scores = [(_score(seen, strategy.target(seen), assessments), name) for name, strategy in menu.strategies]
     best, name = max(scores, key=lambda scored: scored[0])
     return Choice(name, stance, f"its target is valued at {best:.2%} a year, net")
 
 
-def _score(target: Target | Keep, assessments: Sequence[Assessment]) -> float:
-    """A target as the assessed net rate of its legs; what is refused or idle earns nothing."""
-    if isinstance(target, Keep):
-        return 0.0
+def _score(seen: Observation, target: Target | Keep, assessments: Sequence[Assessment]) -> float:
+    """A target as the assessed net rate of its legs, keeping as that of what is held; what is refused or idle earns nothing."""
     net = {a.market.id: a.net_apr for a in assessments if not a.reasons}
+    if isinstance(target, Keep):
+        held = [(claim.market.id, value_raw(seen, claim)) for claim in seen.portfolio.positions if claim.market.id in net]
+        total_raw = sum(held_raw(seen, asset) for asset in {a.market.asset for a in assessments})
+        return sum(net[market_id] * raw for market_id, raw in held) / total_raw if total_raw else 0.0
     return sum(net.get(leg.market.id, 0.0) * leg.weight_wad / WAD for leg in target.legs if leg.market is not None)

@@ -172,7 +172,7 @@ class ReceiptTimeout(WalletError):
 
 class KeystoreUnreadable(WalletError):
     def __init__(self, *, path: str, why: str) -> None:
-        super().__init__(f"the keystore {path} cannot be used: {why}")
+        super().__init__(f"the key file {path} cannot be used: {why}")
         self.path: Final = path
         self.why: Final = why
 

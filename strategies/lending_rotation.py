@@ -60,7 +60,9 @@ class LendingRotation:
         if not isinstance(chosen, Keep):
             names = ", ".join(f"{markets[at].id} {mean[at]:.2%}" for at in chosen)
             was = ", ".join(f"{markets[at].id} {mean[at]:.2%}" for at in held) or "idle"
-            return split_equally(self.asset, tuple(markets[at] for at in chosen), f"hold {names}; held {was}")
+            hours = self.lookback_seconds / 3_600
+            reason = f"hold {names} (mean of {hours:g} h); now in {was}"
+            return split_equally(self.asset, tuple(markets[at] for at in chosen), reason)
         idle_raw = seen.portfolio.idle_raw(self.asset)
         if held and idle_raw and idle_raw * BPS > held_raw(seen, self.asset) * self.max_idle_bps:
             return split_equally(self.asset, tuple(markets[at] for at in held), "put idle funds to work where we are")

@@ -39,7 +39,7 @@ def plan(seen: Observation, target: Target, gate: Gate) -> Plan | Keep:
     if not actions:
         return Keep(f"already there, to within {gate.min_change_bps / 100:g} % of the value: {target.reason}")
     if any(isinstance(action, Supply) for action in actions):
-        refusal = _gated(seen, gate, actions, total=total, have=have, want=want)
+        refusal = _gated(seen, gate, actions, total=total, have=have)
         if refusal:
             return Keep(refusal)
     return Plan(actions, seen.block, target.reason)
@@ -61,12 +61,12 @@ def _actions(
         leave = not want.get(market)
         less_raw = have.get(market, 0) - want.get(market, 0)
         state = seen.state(market)
-        if state is None or less_raw <= 0 or (less_raw < least_raw and not leave):
+        if state is None or less_raw <= 0:
             continue
         payable_raw = adapter_of(market).withdrawable_raw(state)
         whole = leave and have[market] <= payable_raw
         less_raw = min(less_raw, payable_raw)
-        if less_raw:
+        if whole or less_raw >= max(least_raw, 1):
             out.append(Withdraw(market, ALL if whole else Amount(total.asset, less_raw)))
             free_raw += less_raw
     for market in touched:
@@ -77,15 +77,7 @@ def _actions(
     return tuple(out + into)
 
 
-def _gated(
-    seen: Observation,
-    gate: Gate,
-    actions: tuple[Action, ...],
-    *,
-    total: Amount,
-    have: Mapping[Market, int],
-    want: Mapping[Market, int],
-) -> str:
+def _gated(seen: Observation, gate: Gate, actions: tuple[Action, ...], *, total: Amount, have: Mapping[Market, int]) -> str:
     """Why a plan that supplies is not made now; empty where it may be."""
     if seen.base_fee_wei > gate.max_base_fee_gwei * GWEI:
         return f"base fee {seen.base_fee_wei / GWEI:.3g} gwei is above {gate.max_base_fee_gwei} gwei"
@@ -93,7 +85,7 @@ def _gated(
         left_seconds = gate.min_wait_seconds - (seen.timestamp - seen.moved_at)
         return f"moved {seen.timestamp - seen.moved_at} s ago: wait {left_seconds} s more"
     try:
-        gain_usd, cost_usd = _gain_and_cost_usd(seen, gate, actions, total=total, have=have, want=want)
+        gain_usd, cost_usd = _gain_and_cost_usd(seen, gate, actions, total=total, have=have)
     except ProtocolError as error:
         return str(error)
     if math.isnan(gain_usd) or math.isnan(cost_usd):
@@ -106,27 +98,23 @@ def _gated(
 
 
 def _gain_and_cost_usd(
-    seen: Observation,
-    gate: Gate,
-    actions: tuple[Action, ...],
-    *,
-    total: Amount,
-    have: Mapping[Market, int],
-    want: Mapping[Market, int],
+    seen: Observation, gate: Gate, actions: tuple[Action, ...], *, total: Amount, have: Mapping[Market, int]
 ) -> tuple[float, float]:
-    """Dollars gained over the horizon against staying, own rate impact included, and the dollars of gas; NaN where unknown."""
+    """Dollars that what really moves gains over the horizon, own rate impact included, and dollars of gas; NaN: unknown."""
     forecast = trailing_mean_apr(seen, gate.lookback_seconds)
-    earned = sum(forecast[seen.market_index(market)] * raw for market, raw in have.items())
-    would_earn = 0.0
-    for market, raw in want.items():
-        more = Amount(total.asset, raw - have.get(market, 0))
-        impact = own_impact_apr(seen, market, more) if more.raw > 0 else 0.0
-        would_earn += (forecast[seen.market_index(market)] - impact) * raw
-    total_usd = amount_usd(seen, total)
-    cost_usd = gas_usd(
-        seen, sum(adapter_of(action.market).gas(action) for action in actions if isinstance(action, Supply | Withdraw))
-    )
+    gain_apr, gas = 0.0, 0
+    for action in actions:
+        if not isinstance(action, Supply | Withdraw):
+            continue
+        gas += adapter_of(action.market).gas(action)
+        rate = forecast[seen.market_index(action.market)]
+        if isinstance(action, Withdraw):
+            gain_apr -= rate * (action.amount.raw if isinstance(action.amount, Amount) else have[action.market])
+        else:
+            # our own deposit lowers the rate of all that we hold there
+            impact = own_impact_apr(seen, action.market, action.amount)
+            gain_apr += rate * action.amount.raw - impact * (have.get(action.market, 0) + action.amount.raw)
+    total_usd, cost_usd = amount_usd(seen, total), gas_usd(seen, gas)
     if total_usd is None or cost_usd is None:
         return math.nan, math.nan
-    share_apr = float(would_earn - earned) / total.raw
-    return share_apr * total_usd * gate.horizon_seconds / SECONDS_PER_YEAR, cost_usd
+    return float(gain_apr) / total.raw * total_usd * gate.horizon_seconds / SECONDS_PER_YEAR, cost_usd

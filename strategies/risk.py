@@ -43,9 +43,11 @@ class CapMarket:
 
 @dataclass(frozen=True, slots=True)
 class ExitCover:
-    """What we would hold must fit so many times into what the market can pay out now; the rest goes idle."""
+    """What we hold must fit several times into what the market could pay to others too; the rest goes idle. Entering asks for
+    more cover than staying does, so that a market whose liquidity breathes is not left and entered again and again."""
 
-    cover_bps: int
+    enter_bps: int
+    leave_bps: int
 
     def restrain(self, seen: Observation, target: Target) -> Target:
         total = Amount(target.asset, held_raw(seen, target.asset))
@@ -54,7 +56,7 @@ class ExitCover:
         legs = tuple(replace(leg, weight_wad=self._weight_wad(seen, leg, total)) for leg in target.legs)
         if legs == target.legs:
             return target
-        return with_rest_idle(target, legs, f"the exit must be covered {self.cover_bps / BPS:g} times")
+        return with_rest_idle(target, legs, f"the exit must be covered {self.enter_bps / BPS:g} times")
 
     def _weight_wad(self, seen: Observation, leg: Leg, total: Amount) -> int:
         if leg.market is None:
@@ -64,10 +66,10 @@ class ExitCover:
             return 0
         adapter = adapter_of(leg.market)
         own_raw = adapter.value_raw(state, seen.portfolio.position(leg.market))
-        # what we add raises what can be paid out by the same amount, so only the others' liquidity is cover
-        others_raw = max(0, adapter.withdrawable_raw(state) - own_raw) if own_raw else adapter.withdrawable_raw(state)
-        room_raw = mul_div_down(others_raw, BPS, self.cover_bps)
-        return min(leg.weight_wad, mul_div_down(room_raw, WAD, total.raw))
+        others_raw = max(0, adapter.withdrawable_raw(state) - own_raw)  # what we put in ourselves is no cover
+        room_raw = mul_div_down(others_raw, BPS, self.enter_bps)
+        staying_raw = min(own_raw, mul_div_down(others_raw, BPS, self.leave_bps))
+        return min(leg.weight_wad, mul_div_down(max(room_raw, staying_raw), WAD, total.raw))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Play:
 
     def yes(self, waiting: Waiting) -> Yes:
         key = operators.unlock(self.stage.operator_key, self.stage.operator_password())
-        return operators.sign_yes(key, OPERATOR, waiting.verdict.digest)
+        return operators.sign_yes(key, OPERATOR, waiting.verdict, policy=self.session.settings.policy)
 
     def cycle(self) -> Receipt | None:
         """One supervised cycle with a yes; its receipt, None where nothing was proposed."""
@@ -54,5 +54,5 @@ def play(folder: Path) -> Iterator[Play]:
         stage = set_up(folder / "stage", devnet)
         stack.enter_context(keeper(stage))
         session = stack.enter_context(opened(stage.config, LIVE))
-        planner = stack.enter_context(planning(session, stage.config))
+        planner = stack.enter_context(planning(session))
         yield Play(devnet, stage, session, planner, keeper_of(session.settings, stage.config))

@@ -76,7 +76,7 @@ def test_killed_while_waiting_then_approved_three_times_at_once_mines_one_supply
         kinds = [json.loads(line)["kind"] for line in on.session.journal.lines]
         assert kinds.count("receipt") == 1
         again = approve(on, cycle).communicate(timeout=60)[0]
-        assert "does not wait for anyone" in again
+        assert "is no waiting plan" in again
 
 
 @pytest.mark.chain
@@ -84,7 +84,7 @@ def test_a_rejected_plan_is_written_down_and_never_sent(tmp_path: Path) -> None:
     with play(tmp_path) as on:
         waiting = on.planner.run("to-be-rejected")
         assert waiting is not None
-        assert on.planner.reject(waiting.cycle) is None
+        assert on.planner.reject(waiting.cycle, "a test says no") is None
         assert on.session.endpoint.nonce(on.stage.account, "pending") == 0
         kinds = [json.loads(line)["kind"] for line in on.session.journal.lines]
         assert kinds == ["observation", "decision", "verdict", "held"]

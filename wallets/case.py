@@ -14,6 +14,7 @@ from strategies.domain import (
     Market,
     Portfolio,
     Repay,
+    Revoke,
     Supply,
     Transfer,
     Withdraw,
@@ -60,9 +61,7 @@ class Case:
     spent_day_usd_e8: int  # pending counted
     gas_day_usd_e8: int
     paused: str  # "" or why
-    standing: tuple[
-        Allowance, ...
-    ] = ()  # what may be taken before the calls, where a plan is taken up between an approval and its use
+    standing: tuple[Allowance, ...] = ()  # what may be taken before the calls
 
 
 def market_actions(case: Case) -> Iterator[tuple[int, Supply | Withdraw | Borrow | Repay]]:
@@ -70,6 +69,11 @@ def market_actions(case: Case) -> Iterator[tuple[int, Supply | Withdraw | Borrow
     for at, action in enumerate(case.actions):
         if isinstance(action, Supply | Withdraw | Borrow | Repay):
             yield at, action
+
+
+def only_revokes(case: Case) -> bool:
+    """Whether all a plan does is to take allowances back; a plan of nothing does not."""
+    return bool(case.actions) and all(isinstance(action, Revoke) for action in case.actions)
 
 
 def spends(case: Case) -> Iterator[tuple[int, Amount]]:

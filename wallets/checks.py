@@ -5,9 +5,10 @@ and of what is borrowed; a rotation's supply counts although its withdrawal came
 revocations count nothing, and no exposure rule blocks them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias
 
-from strategies.domain import Address, Amount, Approve, Borrow, Market, Repay, Revoke, Supply, Transfer, Withdraw, written
+from strategies.domain import Address, Amount, Approve, Borrow, Market, Repay, Supply, Transfer, Withdraw, written
 from strategies.protocols.registry import adapter_of, encode
 from strategies.units import GWEI, USD_E8, WAD
 from wallets import unreadable
@@ -19,6 +20,7 @@ from wallets.case import (
     gas_wei,
     market_actions,
     native_of,
+    only_revokes,
     price_usd_e8,
     spend_usd_e8,
     spends,
@@ -38,7 +40,7 @@ Check: TypeAlias = Callable[[Case], Reasons]
 
 def not_paused(case: Case) -> Reasons:
     """A pause stops everything until a person ends it, but never a revocation: a stop must leave no allowance behind."""
-    if case.paused and not all(isinstance(action, Revoke) for action in case.actions):
+    if case.paused and not only_revokes(case):
         return (Reason("paused", f"the wallet is paused: {case.paused}; an operator must resume it"),)
     return ()
 
@@ -115,12 +117,17 @@ def exact_approvals(case: Case) -> Reasons:
 
 
 def no_allowance_left(case: Case) -> Reasons:
-    """After the plan nobody may take anything."""
-    left = {(a.token, a.spender): a.raw for found in (case.expected, case.effects) if found for a in found.allowances if a.raw}
+    """Nobody may take more after the plan than before it, and what the plan approves or uses is used up. Another allowance that
+    stood before and stays as it was is no fault of the plan's: a leftover must not block the way out."""
+    given = {(action.amount.asset.address, action.spender) for action in case.actions if isinstance(action, Approve)}
+    taken = {(a.market.asset.address, a.market.address) for _, a in market_actions(case) if isinstance(a, Supply | Repay)}
+    stood = {(a.token, a.spender): a.raw for a in case.standing if (a.token, a.spender) not in given | taken}
+    left = {(a.token, a.spender): a.raw for found in (case.expected, case.effects) if found for a in found.allowances}
     return tuple(
         [
             Reason("approval", f"after the plan {spender} could still take {_much(case, token, raw)}; revoke it in the plan")
             for (token, spender), raw in left.items()
+            if raw > stood.get((token, spender), 0)
         ]
     )
 
@@ -212,7 +219,7 @@ def within_market_cap(case: Case) -> Reasons:
     reasons, limit = [], case.policy.max_market_usd
     supplied = {action.market.id: action.market for _, action in market_actions(case) if isinstance(action, Supply)}
     for market in supplied.values():
-        before_raw, after_raw = _held_raw(case, market)
+        before_raw, after_raw = _supplied_raw(case, market)
         worth = value_usd_e8(case, Amount(market.asset, after_raw)) if after_raw > before_raw else 0
         if worth > limit * USD_E8:
             reasons.append(Reason("cap-market", f"{market.id} would hold {usd(worth)}; max_market_usd is {limit:,}"))
@@ -241,7 +248,7 @@ def affordable(case: Case) -> Reasons:
 
 def within_gas_budget(case: Case) -> Reasons:
     """The worst this plan can burn fits into the day's gas budget."""
-    if case.fees is None:
+    if case.fees is None or only_revokes(case):
         return ()
     limit = case.policy.max_day_gas_usd
     burn = gas_usd_e8(case)
@@ -260,7 +267,7 @@ def reserve_kept(case: Case) -> Reasons:
         return ()
     ether = native_of(case)
     held_wei = case.portfolio.idle_raw(ether) if ether is not None else 0
-    reserve_wei = case.policy.min_native_reserve_wei
+    reserve_wei = 0 if only_revokes(case) else case.policy.min_native_reserve_wei
     if held_wei - cost_wei < reserve_wei:
         costs = f"gas may cost {cost_wei / WAD:,.6f} of the {held_wei / WAD:,.6f} native coins held"
         text = f"{costs}; {reserve_wei / WAD:,.6f} must stay (min_native_reserve_wei)"
@@ -316,14 +323,14 @@ def _much(case: Case, token: Address, raw: int) -> str:
     return written(Amount(asset, raw)) if asset is not None else f"{raw} base units of {token}"
 
 
-def _held_raw(case: Case, market: Market) -> tuple[int, int]:
-    """A claim's net value before and after the plan, by what its actions say."""
-    before_raw = after_raw = adapter_of(market).value_raw(state_of(case, market), case.portfolio.position(market))
+def _supplied_raw(case: Case, market: Market) -> tuple[int, int]:
+    """What is supplied to a market before and after the plan, by what its actions say. A debt there lessens nothing of it."""
+    supplied = replace(case.portfolio.position(market), debt_raw=0)
+    before_raw = after_raw = adapter_of(market).value_raw(state_of(case, market), supplied)
     for _, action in market_actions(case):
-        if action.market.id != market.id:
-            continue
-        moved_raw = action.amount.raw if isinstance(action.amount, Amount) else after_raw
-        after_raw += moved_raw if isinstance(action, Supply | Repay) else -moved_raw
+        if action.market.id == market.id and isinstance(action, Supply | Withdraw):
+            moved_raw = action.amount.raw if isinstance(action.amount, Amount) else after_raw
+            after_raw += moved_raw if isinstance(action, Supply) else -moved_raw
     return before_raw, after_raw
 
 

@@ -4,6 +4,7 @@ nothing: the keeper does both; here a plan only becomes bytes, and an unreadable
 import contextlib
 import os
 import socket
+import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from strategies.protocols.adapter import Call
 from wallets import wire
 from wallets.wallet import Approved, Reason, Receipt, Refused, Verdict, Yes
 
+PEER: Final = struct.Struct("3i")  # process, user and group at the other end
 MAX_REQUEST_BYTES: Final = 2**20
 MAX_ANSWER_BYTES: Final = 8 * 2**20
 
@@ -140,6 +142,17 @@ class KeeperClient:
         if not isinstance(answer, Stopped):
             raise self._unreachable("it did not confirm the stop")
         return answer.pause_id
+
+    def process_id(self) -> int | None:
+        """The process that listens, as the kernel names it; None where none does."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._timeout_seconds)
+                connection.connect(os.fspath(self._socket))
+                found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        except OSError:
+            return None
+        return int(PEER.unpack(found)[0])
 
     def _ask(self, request: Request) -> Answer:
         line = wire.to_text(request).encode() + b"\n"

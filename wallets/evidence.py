@@ -108,7 +108,7 @@ def _simulated(
         effects = simulate(
             endpoint, deployment=deployment, account=policy.account, calls=calls, fees=fees, nonce=nonce, at=reading
         )
-    except (SimulationReverted, SimulationUnavailable) as error:
+    except (ProtocolError, SimulationReverted, SimulationUnavailable) as error:
         return fees, None, str(error)
     return fees, effects, ""
 

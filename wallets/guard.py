@@ -39,6 +39,7 @@ def _approved(case: Case) -> Verdict:
         chain_id=case.policy.chain_id,
         account=case.policy.account,
         calls=case.calls,
+        effects=case.effects,
         intent=case.intent,
         policy_digest=_digest_of(case.policy),
         expiry=expiry,

@@ -1,9 +1,10 @@
-"""The health factor after each step of a plan. Refuses a step that leaves an account below the floor and worse than before."""
+"""The health factor after each step of a plan. Refuses a step that leaves an account below the floor and worse than before, and
+one that could, where anything the account holds or owes there cannot be read or has no price."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from strategies.domain import Address, Borrow, Portfolio
+from strategies.domain import Action, Address, Borrow, Portfolio, Withdraw
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.units import BPS
 from wallets.case import Case
@@ -30,8 +31,9 @@ def healthy(case: Case) -> tuple[Reason, ...]:
     )
     reasons: list[Reason] = []
     before = _pools(case, case.reading.states, case.portfolio)
-    for at, step in enumerate(steps):
+    for at, (action, step) in enumerate(zip(actions, steps, strict=True)):
         after = _pools(case, step.states, step.portfolio)
+        reasons += _blind(case, at, action, step.portfolio)
         reasons += [reason for pool in after if (reason := _weakened(case, at, pool, before, after)) is not None]
         before = after
     return tuple(reasons)
@@ -48,6 +50,23 @@ def _pools(case: Case, states: tuple[MarketState | None, ...], portfolio: Portfo
         collateral, debt = pools.get(held.market.address, (0, 0))
         pools[held.market.address] = collateral + part.collateral_usd_e8, debt + part.debt_usd_e8
     return pools
+
+
+def _blind(case: Case, at: int, action: Action, portfolio: Portfolio) -> tuple[Reason, ...]:
+    """What an action may weaken must be known: an unread or unpriced debt is not a debt of nothing."""
+    if not isinstance(action, Borrow | Withdraw):
+        return ()
+    there = [held for held in portfolio.positions if held.market.address == action.market.address]
+    if not any(held.debt_raw for held in there):
+        return ()
+    state_at = {market.id: state for market, state in zip(case.deployment.markets, case.reading.states, strict=True)}
+    faults = []
+    for held in there:
+        if (state := state_at[held.market.id]) is None:
+            faults.append(f"{held.market.id} could not be read")
+        elif adapter_of(held.market).price_usd_e8(state) is None:
+            faults.append(f"{held.market.id} has no price")
+    return tuple([Reason("health", f"after call {at} the health factor would be unknown: {fault}") for fault in faults])
 
 
 def _weakened(case: Case, at: int, pool: Address, before: Pools, after: Pools) -> Reason | None:

@@ -76,10 +76,20 @@ class Journal:
     def append(self, kind: str, timestamp: int, content: Content) -> str:
         """Writes one line, durably where the book is; the line. Raises StoreUnwritable, MalformedRecord."""
         with self._book.transaction():
-            seq, previous = self._book.head()
-            text = line_of(seq=seq + 1, kind=kind, timestamp=timestamp, content=content, previous=previous)
-            self._book.add_line(Line(seq + 1, kind, timestamp, str(content.get("cycle", "")), text, hash_of(text)))
+            return self._append(kind, timestamp, content)
+
+    def _append(self, kind: str, timestamp: int, content: Content) -> str:
+        seq, previous = self._book.head()
+        text = line_of(seq=seq + 1, kind=kind, timestamp=timestamp, content=content, previous=previous)
+        self._book.add_line(Line(seq + 1, kind, timestamp, str(content.get("cycle", "")), text, hash_of(text)))
         return text
+
+    def append_cycle(self, cycle: str, lines: Iterable[tuple[str, int, Content]]) -> None:
+        """Writes all lines of a cycle, or none where any of it is there already. Raises StoreUnwritable, MalformedRecord."""
+        with self._book.transaction():
+            if not self._book.has_cycle(cycle):
+                for kind, timestamp, content in lines:
+                    self._append(kind, timestamp, {"cycle": cycle, **content})
 
     @property
     def head(self) -> str:

@@ -12,19 +12,20 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from strategies.domain import NATIVE, Deployment
+from strategies.domain import Deployment
 from strategies.errors import SettingsError, StoreUnwritable, UsufructError, WrongChain
 from strategies.protocols.registry import deployment_from
-from wallets import keystore, pause
+from wallets import keystore, pause, pinned
 from wallets.client import Answer, AskStatus, Execute, Judge, Status, Stopped, failure_of, socket_path
 from wallets.door import Door, Job
-from wallets.endpoints import Endpoint, code_digest
+from wallets.endpoints import Endpoint
 from wallets.journal import Journal
 from wallets.live import LiveWallet
 from wallets.pause import Brake
@@ -60,7 +61,8 @@ def serve(settings: KeeperSettings, password: str, ready: Callable[[], None]) ->
         deployment = read_deployment(settings.deployment)
         endpoint = Endpoint(settings.endpoint.get_secret_value(), timeout_seconds=settings.read_timeout_seconds)
         refuse_other_chain(endpoint, settings.policy, deployment)
-        refuse_other_code(endpoint, deployment)
+        if other := pinned.otherwise(endpoint, deployment):
+            raise SettingsError(other)
         journal, ending = Journal(store), threading.Event()
         brake = Brake(folder, store=store, journal=journal, policy=settings.policy)
         parts = Parts(
@@ -74,38 +76,40 @@ def serve(settings: KeeperSettings, password: str, ready: Callable[[], None]) ->
             patience_seconds=settings.receipt_timeout_seconds,
         )
         keeper = Keeper(LiveWallet(parts), parts, brake)
-        with ended_by_signals(ending):
-            keeper.settle()
-            with Door(socket_path(folder), stop=lambda reason: Stopped(pause.put_pause(folder, reason).id)) as door:
-                ready()
-                keeper.work(door.jobs, ending)
+        with ended_by_signals(ending), Door(socket_path(folder), stop=partial(stop, folder, settings.policy)) as door:
+            ready()
+            keeper.work(door.jobs, ending)
+
+
+def stop(folder: Path, policy: Policy, reason: str) -> Stopped:
+    """A pause: a file first, and remembered at once where the store can be written. Any thread may ask it. Raises
+    StoreUnwritable."""
+    put = pause.put_pause(folder, reason)
+    with suppress(StoreUnwritable), Store(folder / STORE) as own:  # a connection belongs to one thread
+        Brake(folder, store=own, journal=Journal(own), policy=policy).current()
+    return Stopped(put.id)
 
 
 class Keeper:
     """One request after another, in one thread, so that nothing it does can overtake itself."""
 
-    __slots__ = ("_brake", "_looked", "_parts", "_wallet")
+    __slots__ = ("_brake", "_due", "_looked", "_parts", "_wallet")
 
     def __init__(self, wallet: LiveWallet, parts: Parts, brake: Brake) -> None:
         self._wallet: Final = wallet
         self._parts: Final = parts
         self._brake: Final = brake
-        self._looked = 0.0
-
-    def settle(self) -> None:
-        """Unfinished plans come before anything else."""
-        self._looked = time.monotonic()
-        self._wallet.reconcile()
+        self._looked: float | None = None
+        self._due: list[str] = []  # intents left half done that are still to be looked at in this round
 
     def work(self, jobs: "queue.SimpleQueue[Job]", ending: threading.Event) -> None:
         """Answers until it is told to end; what it is doing then is recorded first."""
         while not ending.is_set():
-            try:
+            self._brake.current()  # a pause file that somebody deletes again has been remembered by then
+            with suppress(queue.Empty):
                 job = jobs.get(timeout=TURN_SECONDS)
-            except queue.Empty:
-                self._tidy()
-                continue
-            job.answered.put(self.answer(job.request))
+                job.answered.put(self.answer(job.request))
+            self._tidy()  # after a request too: many of them must not keep a plan half done
 
     def answer(self, request: Judge | Execute | AskStatus) -> Answer:
         """The answer to one request; an error of ours is an answer too."""
@@ -132,15 +136,19 @@ class Keeper:
         )
 
     def _tidy(self) -> None:
-        """A plan left half done is settled, or closed once it may not go on; an endpoint that is away is asked again later."""
-        if time.monotonic() - self._looked < UNFINISHED_SECONDS or not self._wallet.unfinished():
+        """One plan left half done is looked at, one a turn; an endpoint that is away is asked again in the next round."""
+        now = time.monotonic()
+        if not self._due and (self._looked is None or now - self._looked >= UNFINISHED_SECONDS):
+            self._looked, self._due = now, [known.intent for known in self._wallet.unfinished()]
+        if not self._due:
             return
+        intent = self._due.pop(0)
         try:
-            self.settle()
+            self._wallet.look_after(intent)
         except StoreUnwritable:
             raise
         except UsufructError as error:
-            self._parts.note("unsettled", int(time.time()), {"why": str(error)})
+            self._wallet.note_unsettled(intent, str(error))
 
 
 def read_deployment(path: Path) -> Deployment:
@@ -159,18 +167,6 @@ def refuse_other_chain(endpoint: Endpoint, policy: Policy, deployment: Deploymen
     for found in (endpoint.chain_id(), deployment.chain_id):
         if found != policy.chain_id:
             raise WrongChain(expected_chain_id=policy.chain_id, found_chain_id=found)
-
-
-def refuse_other_code(endpoint: Endpoint, deployment: Deployment) -> None:
-    """Every address that is called or asked carries the code that was pinned. Raises SettingsError."""
-    tokens = [asset.address for asset in deployment.assets if asset.address != NATIVE]
-    used = {deployment.multicall, *tokens, *[market.address for market in deployment.markets]}
-    if unpinned := sorted(used - deployment.code.keys()):
-        raise SettingsError(f"the deployment pins no code for {unpinned[0]}: add its keccak to the deployment's code")
-    addresses = tuple(deployment.code)
-    for address, code in zip(addresses, endpoint.code(addresses), strict=True):
-        if code_digest(code) != deployment.code[address]:
-            raise SettingsError(f"the code at {address} is not what the deployment pins: look at what changed, then pin it again")
 
 
 def private_folder(folder: Path) -> Path:

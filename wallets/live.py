@@ -2,6 +2,7 @@
 Refuses what its own store does not remember as approved, what no enrolled operator said yes to, and everything twice."""
 
 import re
+import time
 from dataclasses import replace
 from typing import Final
 
@@ -11,9 +12,9 @@ from strategies.protocols import registry
 from strategies.protocols.adapter import Call
 from strategies.tape import price_of
 from strategies.units import MAX_UINT256, USD_E8, WAD, mul_div_up
-from wallets import evidence, guard, operators, sending, settling, wire
+from wallets import evidence, guard, operators, pinned, sending, settling, wire
 from wallets import reading as blocks
-from wallets.case import Case, gas_usd_e8
+from wallets.case import Case, gas_usd_e8, only_revokes
 from wallets.evidence import Asked
 from wallets.journal import receipt_content, verdict_content
 from wallets.receipts import receipt_of
@@ -25,18 +26,23 @@ from wallets.wallet import Allowance, Approved, Reason, Receipt, Refused, Verdic
 BEGUN: Final = "signed"  # a transaction of the intent may exist
 REVOCATION: Final = "/revoke/"  # between an intent and the number of a revocation that closed it
 INTENT: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # no slash: a revocation is never asked for by name
+MAX_CALLS: Final = 64  # whatever the policy allows: more are not even written down
+MAX_REASON_CHARACTERS: Final = 300
 ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}")
+OVERTAKEN_SECONDS: Final = 60.0  # one endpoint may hide a receipt: a used nonce is believed once it was said for so long
 
 
 class LiveWallet:
     """One account on one chain."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_noted", "_overtaken", "_parts")
 
     def __init__(self, parts: Parts) -> None:
         if parts.signer.address != parts.policy.account:
             raise NotApproved(f"the keystore is of {parts.signer.address}; the policy names {parts.policy.account}")
         self._parts: Final = parts
+        self._noted: Final[dict[str, str]] = {}  # an intent, and why it was last said to be unsettled
+        self._overtaken: Final[dict[str, float]] = {}  # a transaction's hash, and since when its nonce is used by another
 
     def judge(self, plan: Plan, intent: str) -> Verdict:
         """The verdict on a plan's own calls."""
@@ -51,16 +57,19 @@ class LiveWallet:
         parts = self._parts
         if INTENT.fullmatch(intent) is None:
             return Refused(intent[:128], (Reason("intent", "an intent is named by up to 128 letters, digits and . _ : -"),))
+        if len(calls) > MAX_CALLS:
+            return Refused(intent, (Reason("plan", f"{len(calls)} calls are more than any plan's {MAX_CALLS}"),))
         if faults := [
             f"call {at} names no address or an impossible value" for at, call in enumerate(calls) if not _is_call(call)
         ]:
             return Refused(intent, tuple([Reason("calldata", fault) for fault in faults]))
-        asked = {"intent": intent, "calls": wire.plain(calls), "block": plan_block, "reason": reason}
+        said = reason[:MAX_REASON_CHARACTERS]
+        asked = {"intent": intent, "calls": wire.plain(calls), "block": plan_block, "reason": said}
         parts.note("judge", parts.endpoint.now(), asked)
         known = parts.store.intent(intent)
         if known is not None:
             return self._again(known, calls)
-        case = self._gather(intent, calls, plan_block, standing=())
+        case = self._gather(intent, calls, plan_block, standing=self._standing(calls))
         verdict = guard.judge(case)
         self._remember(verdict, case)
         return verdict
@@ -80,22 +89,29 @@ class LiveWallet:
         first = self._begin(approved, approvals) if known.state == "planned" else None
         return self._carry_out(approved, first)
 
-    def reconcile(self) -> None:
-        """Settles what an earlier process left: transactions by hash and nonce first, then the plans that cannot go on."""
-        parts = self._parts
-        revocations_first = sorted(self.unfinished(), key=lambda known: REVOCATION not in known.intent)
-        for known in revocations_first:
-            approved = wire.from_text(Approved, known.verdict)
-            try:
-                self._settle_old(approved)
-                if self._is_over(approved) or self._why_not_on(approved):
-                    self._carry_out(approved, None)
-            except (ReceiptTimeout, NonceGap) as error:
-                parts.note("unsettled", parts.endpoint.now(), {"intent": known.intent, "why": str(error)})
+    def look_after(self, intent: str) -> None:
+        """One plan that was left: its transactions by hash and nonce first, then its end where it cannot go on. Waits for
+        nothing: what has not ended yet is looked at again."""
+        known = self._parts.store.intent(intent)
+        if known is None or known.state != BEGUN:
+            return
+        approved = wire.from_text(Approved, known.verdict)
+        try:
+            self._settle_old(approved)
+            if self._is_over(approved) or self._why_not_on(approved):
+                LiveWallet(replace(self._parts, patience_seconds=0))._carry_out(approved, None)
+        except (ReceiptTimeout, NonceGap) as error:
+            self.note_unsettled(intent, str(error))
+
+    def note_unsettled(self, intent: str, why: str) -> None:
+        """Written down once, however often it is looked at."""
+        if self._noted.get(intent) != why:
+            self._parts.note("unsettled", int(time.time()), {"intent": intent, "why": why})
+            self._noted[intent] = why
 
     def unfinished(self) -> tuple[Intent, ...]:
-        """What was begun and has no receipt."""
-        return self._parts.store.intents(BEGUN)
+        """What was begun and has no receipt, revocations first."""
+        return tuple(sorted(self._parts.store.intents(BEGUN), key=lambda known: REVOCATION not in known.intent))
 
     def _again(self, known: Intent, calls: tuple[Call, ...]) -> Verdict:
         """An intent is approved once: asked again, it gets the same yes while that holds, and a no for anything else."""
@@ -126,14 +142,20 @@ class LiveWallet:
                 )
 
     def _begin(self, approved: Approved, approvals: tuple[Yes, ...]) -> Case:
-        """Agreed to by a person, judged again, reserved and claimed, all of it before anything is signed. Raises NotApproved."""
+        """Agreed to by a person, judged again, reserved and claimed, all before a signature. Raises NotApproved."""
         parts = self._parts
         self._refuse_if_ending(approved)
         operator = self._consented(approved, approvals)
-        case = self._gather(approved.intent, approved.calls, approved.block, standing=())
+        case = self._gather(approved.intent, approved.calls, approved.block, standing=self._standing(approved.calls))
         if case.now > approved.expiry:
             raise NotApproved(f"the approval expired {case.now - approved.expiry} s ago; ask for a new verdict")
         self._insist(case)
+        if not only_revokes(case) and (other := pinned.otherwise(parts.endpoint, parts.deployment)):
+            raise NotApproved(other)
+        try:
+            sending.agreed_nonces(parts)
+        except NonceGap as error:  # nothing of it was begun, so this is a clear no
+            raise NotApproved(str(error)) from None
         with parts.store.transaction():
             said = {"intent": approved.intent, "digest": approved.digest, "operator": operator}
             parts.note("execute", case.now, said)
@@ -160,7 +182,7 @@ class LiveWallet:
             gas_usd_e8=gas_usd_e8(case) or 0,
             now=case.now,
             max_day_usd_e8=policy.max_day_usd * USD_E8,
-            max_day_gas_usd_e8=policy.max_day_gas_usd * USD_E8,
+            max_day_gas_usd_e8=MAX_UINT256 if only_revokes(case) else policy.max_day_gas_usd * USD_E8,
         )
         if not reserved:
             raise NotApproved("the day's cap is used up by other plans")
@@ -184,12 +206,16 @@ class LiveWallet:
         parts = self._parts
         sent = next((signed for signed in parts.store.signed(approved.intent) if signed.call == index), None)
         if sent is None:
+            if why := self._why_not_on(approved):
+                return why
             case = case or self._rejudged(approved, index)
             if why := self._why_not_on(approved):  # last of all, so that a stop is obeyed up to the signature
                 return why
             self._refuse_if_ending(approved)
             sent = sending.sign(parts, approved, index, case)
-        return sending.send_and_settle(parts, sent)
+        elif sent.state == "signed" and self._why_not_on(approved):
+            return sending.end(parts, sent, Fate.UNSENT)
+        return sending.send_and_settle(parts, sent, lambda: not self._why_not_on(approved))
 
     def _rejudged(self, approved: Approved, index: int) -> Case:
         """What remains, read, simulated and judged anew right before it is signed. Raises NotApproved."""
@@ -205,17 +231,24 @@ class LiveWallet:
             raise NotApproved("; ".join([f"{reason.rule}: {reason.text}" for reason in verdict.reasons]))
 
     def _settle_old(self, approved: Approved) -> None:
-        """Stored bytes are sent again only while the plan may go on; those that may not, and that nobody knows, are dropped."""
+        """Stored bytes are sent again only while the plan may go on. Those that never left are dropped where it may not; those
+        that did may be mined as long as their nonce is free, so that nothing of them is given up. Raises ReceiptTimeout."""
         parts = self._parts
         for signed in parts.store.signed(approved.intent):
             if signed.state not in UNSETTLED:
                 continue
-            found = settling.look(parts.endpoint, signed, parts.policy.account)
-            known = found is not Fate.WAITING or parts.endpoint.knows(signed.hash)
-            if not known and self._why_not_on(approved):
-                sending.end(parts, signed, Fate.OVERTAKEN)
-            else:
-                sending.send_and_settle(parts, replace(signed, state="sent"))
+            found, over = settling.look(parts.endpoint, signed, parts.policy.account), self._why_not_on(approved)
+            if found is Fate.WAITING and over and signed.state == "signed":
+                found = Fate.UNSENT
+            elif found is Fate.WAITING and not over and not parts.endpoint.knows(signed.hash):
+                sending.send(parts, signed)
+            if found is Fate.WAITING or (found is Fate.OVERTAKEN and not self._overtaken_for_long(signed)):
+                raise ReceiptTimeout(transaction_hash=signed.hash, waited_seconds=0)
+            sending.end(parts, signed, found)
+
+    def _overtaken_for_long(self, signed: Signed) -> bool:
+        now = time.monotonic()
+        return now - self._overtaken.setdefault(signed.hash, now) >= OVERTAKEN_SECONDS
 
     def _is_over(self, approved: Approved) -> bool:
         """Whether every call has ended, or one has ended badly."""
@@ -244,9 +277,9 @@ class LiveWallet:
         receipt = receipt_of(
             parts.endpoint, parts.deployment, parts.policy.account, intent=approved.intent, signed=signed, note=note
         )
-        gas = self._gas_usd_e8(receipt, approved)
+        gas, now = self._gas_usd_e8(receipt, approved), parts.endpoint.now()
         with parts.store.transaction():
-            parts.note("receipt", parts.endpoint.now(), receipt_content(receipt))
+            parts.note("receipt", now, receipt_content(receipt))
             parts.store.put_receipt(approved.intent, wire.to_text(receipt))
             parts.store.claim(approved.intent, BEGUN, "failed" if note else "mined")
             if receipt.transactions:
@@ -257,6 +290,9 @@ class LiveWallet:
 
     def _revoke_leftovers(self, approved: Approved) -> str:
         """After a plan nobody may take anything: what still could is revoked. Empty, or what could not be, and why."""
+        for begun in self._revocations(approved):  # one that is under way already is not doubled
+            if (known := self._parts.store.intent(begun)) is not None and known.state == BEGUN:
+                self._carry_out(wire.from_text(Approved, known.verdict), None)
         left = self._standing(approved.calls)
         if not left:
             return ""
@@ -264,6 +300,7 @@ class LiveWallet:
         calls = tuple([registry.encode(Revoke(by_address[a.token], a.spender), self._parts.policy.account)[0] for a in left])
         intent = f"{approved.intent}{REVOCATION}{len(self._revocations(approved))}"
         try:
+            sending.agreed_nonces(self._parts)
             case = self._gather(intent, calls, None, standing=left)
             verdict = guard.judge(case)
             self._remember(verdict, case)

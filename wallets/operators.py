@@ -10,14 +10,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from strategies.errors import KeystoreUnreadable, SettingsError
+from strategies.errors import KeystoreUnreadable, NotApproved, SettingsError
 from wallets import secrecy
-from wallets.policy import Policy
-from wallets.wallet import Yes
+from wallets.policy import Policy, policy_digest
+from wallets.wallet import Approved, Yes, approval_digest
 
 APPROVAL: Final = "usufruct approval v1"
 RESUME: Final = "usufruct resume v1"
-DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 PAUSE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -69,10 +68,20 @@ def public_key(key: Ed25519PrivateKey) -> str:
     return raw.hex()
 
 
-def sign_yes(key: Ed25519PrivateKey, operator: str, digest: str) -> Yes:
-    """An operator's yes to one digest. Raises ValueError where it is none."""
-    if DIGEST.fullmatch(digest) is None:
-        raise ValueError("a digest is 64 hexadecimal digits")
+def sign_yes(key: Ed25519PrivateKey, operator: str, approved: Approved, *, policy: Policy) -> Yes:
+    """An operator's yes to what is shown: the digest is made anew of it, and one that was handed over is only compared.
+    Raises NotApproved where they differ."""
+    digest = approval_digest(
+        chain_id=policy.chain_id,
+        account=policy.account,
+        calls=approved.calls,
+        effects=approved.effects,
+        intent=approved.intent,
+        policy_digest=policy_digest(policy),
+        expiry=approved.expiry,
+    )
+    if digest != approved.digest:
+        raise NotApproved("the digest is not of the calls and effects that are shown, for this account, chain and policy")
     return Yes(operator, digest, key.sign(_message(APPROVAL, operator, digest)).hex())
 
 

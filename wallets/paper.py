@@ -170,12 +170,13 @@ class PaperWallet:
             chain_id=self._policy.chain_id,
             account=self._policy.account,
             calls=approved.calls,
+            effects=approved.effects,
             intent=approved.intent,
             policy_digest=self._policy_digest,
             expiry=approved.expiry,
         )
         if digest != approved.digest:
-            raise NotApproved("the digest is not of these calls, this account, this chain and this policy")
+            raise NotApproved("the digest is not of these calls and effects, this account, this chain and this policy")
 
     def _recent(self, now: int) -> tuple[_Spent, ...]:
         return tuple([spent for spent in self._spent if spent.timestamp > now - SECONDS_PER_DAY])

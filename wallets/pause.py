@@ -37,21 +37,28 @@ def new_pause(reason: str) -> Pause:
 
 
 def put_pause(folder: Path, reason: str) -> Pause:
-    """Pauses now, whoever is running; the pause already there where there is one. Raises StoreUnwritable."""
+    """Pauses now, whoever is running. Over a pause that is there it lays another, and takes away what was signed to end that one:
+    who pauses last must not be undone by who resumed first. Raises StoreUnwritable."""
     pause = new_pause(reason)
     try:
-        _write(folder, pause)
-    except FileExistsError:
+        secrecy.write_over(folder / PAUSE_FILE, _text(pause).encode())
+    except IsADirectoryError:
         return read_pause(folder) or pause
     except OSError as error:
         raise StoreUnwritable(f"the pause file: {error.strerror}") from None
+    with contextlib.suppress(OSError):  # the new id alone outlives it
+        (folder / RESUME_FILE).unlink()
     return pause
 
 
 def read_pause(folder: Path) -> Pause | None:
     """The pause in the folder; None only where there certainly is none. What cannot be read is a pause without an id."""
+    return _read(folder / PAUSE_FILE)
+
+
+def _read(path: Path) -> Pause | None:
     try:
-        content = _record(secrecy.read_private(folder / PAUSE_FILE))
+        content = _record(secrecy.read_private(path))
         pause = Pause(str(content["id"]), str(content["reason"])[:MAX_REASON_CHARACTERS])
     except FileNotFoundError:
         return None
@@ -94,17 +101,19 @@ class Brake:
 
     def current(self) -> Pause | None:
         """The pause that holds now; None only where file and store both know none."""
-        remembered = self._remembered()
+        remembered, found = self._remembered(), read_pause(self._folder)
+        if found is not None and (remembered is None or found.id not in {remembered.id, ""}):
+            return self._taken_in(found)
         if remembered is None:
-            found = read_pause(self._folder)
-            return None if found is None else self._taken_in(found)
+            return None
         resume = read_resume(self._folder)
         if resume is None or operators.check_resume(self._policy, resume, remembered.id) is not None:
             self._show(remembered)
             return remembered
         with self._store.transaction():
-            self._store.clear_flag(PAUSE_FLAG)
-            self._journal.append("resume", int(time.time()), {"pause_id": remembered.id, "operator": resume.operator})
+            if self._remembered() == remembered:  # not another, put through the socket meanwhile
+                self._store.clear_flag(PAUSE_FLAG)
+                self._journal.append("resume", int(time.time()), {"pause_id": remembered.id, "operator": resume.operator})
         self._clear(remembered.id)
         return self.current()  # a second pause may have been put meanwhile
 
@@ -123,34 +132,48 @@ class Brake:
     def _taken_in(self, found: Pause) -> Pause:
         pause = found if found.id else new_pause(found.reason)
         with self._store.transaction():
-            self._store.set_flag(PAUSE_FLAG, json.dumps({"id": pause.id, "reason": pause.reason}))
-            self._journal.append("pause", int(time.time()), {"pause_id": pause.id, "reason": pause.reason})
+            if self._remembered() != pause:
+                self._store.set_flag(PAUSE_FLAG, _text(pause))
+                self._journal.append("pause", int(time.time()), {"pause_id": pause.id, "reason": pause.reason})
         self._show(pause)
         return pause
 
     def _show(self, pause: Pause) -> None:
         """Puts the file back where it was deleted or cannot be read, so that people see what they must sign the end of."""
         found = read_pause(self._folder)
-        if found is None or not found.id:
-            with contextlib.suppress(OSError):
-                (self._folder / PAUSE_FILE).unlink(missing_ok=True)
-                _write(self._folder, pause)
+        if found is not None and found.id:
+            return
+        with contextlib.suppress(OSError):
+            taken = self._taken_away() if found is not None else None
+            shown = taken if taken is not None and taken.id else pause
+            secrecy.write_new(self._folder / PAUSE_FILE, _text(shown).encode())
 
     def _clear(self, pause_id: str) -> None:
         """Takes a released pause and its statement away; another pause's file stays."""
         with contextlib.suppress(OSError):
             (self._folder / RESUME_FILE).unlink(missing_ok=True)
-            found = read_pause(self._folder)
-            if found is not None and found.id in {pause_id, ""}:
-                (self._folder / PAUSE_FILE).unlink()
+            taken = self._taken_away()
+            if taken is not None and taken.id not in {pause_id, ""}:
+                self._taken_in(taken)
+
+    def _taken_away(self) -> Pause | None:
+        """Removes the pause file and says what was removed: one that is put meanwhile is read, or stays. Raises OSError."""
+        away = self._folder / f"{PAUSE_FILE}.{secrets.token_hex(8)}"
+        (self._folder / PAUSE_FILE).rename(away)
+        taken = _read(away)
+        away.rmdir() if away.is_dir() else away.unlink()
+        return taken
 
 
-def _write(folder: Path, pause: Pause) -> None:
-    secrecy.write_new(folder / PAUSE_FILE, json.dumps({"id": pause.id, "reason": pause.reason}).encode())
+def _text(pause: Pause) -> str:
+    return json.dumps({"id": pause.id, "reason": pause.reason})
 
 
 def _record(content: bytes) -> Mapping[str, object]:
-    record = json.loads(content)
+    try:
+        record = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if not isinstance(record, dict):
         raise ValueError("it is no record")
     return record

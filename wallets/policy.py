@@ -4,9 +4,12 @@ Nothing here has a default: an absent limit is an error, not an infinity."""
 
 import hashlib
 import json
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+# a local chain, Sepolia, Base Sepolia, Arbitrum Sepolia, OP Sepolia: no chain with real money
+TESTNETS: Final = frozenset({31337, 11155111, 84532, 421614, 11155420})
 
 
 def _whole(value: object) -> object:

@@ -26,11 +26,28 @@ def write_new(path: Path, content: bytes) -> None:
         os.link(scratch, path)  # unlike a rename, a link never replaces what is there
     finally:
         scratch.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path.parent)
+
+
+def write_over(path: Path, content: bytes) -> None:
+    """The same in the place of whatever file is there: a reader finds the old or the new, and never neither. Raises OSError."""
+    other = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    write_new(other, content)
     try:
-        os.fsync(folder)
+        other.replace(path)
+    except OSError:
+        other.unlink()
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """What was renamed or linked in a folder stays so."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def read_private(path: Path) -> bytes:

@@ -70,19 +70,25 @@ def sign(parts: Parts, approved: Approved, index: int, case: Case) -> Signed:
     return signed
 
 
-def send_and_settle(parts: Parts, signed: Signed) -> str:
+def send(parts: Parts, signed: Signed) -> None:
+    """Hands stored bytes over, and remembers it first: what may have left is never taken for what did not."""
+    parts.store.claim_signed(signed.hash, "signed", "sent")
+    settling.send(parts.endpoint, signed)  # whatever it says: only the receipt and the nonce decide
+
+
+def send_and_settle(parts: Parts, signed: Signed, may_send: Callable[[], bool]) -> str:
     """Sent and awaited; empty where it was mined and succeeded, else why it did not. Raises ReceiptTimeout."""
     if signed.state not in UNSETTLED:
         return _told(signed, signed.state)
     if signed.state == "signed":
-        settling.send(parts.endpoint, signed)  # whatever it says: only the receipt and the nonce decide
-        parts.store.claim_signed(signed.hash, "signed", "sent")
+        send(parts, signed)
     found = settling.settle(
         parts.endpoint,
         signed,
         parts.policy.account,
         patience_seconds=parts.patience_seconds,
         stopped=parts.halts.ending,
+        may_send=may_send,
     )
     return end(parts, signed, found)
 
@@ -108,11 +114,28 @@ def _told(signed: Signed, state: str) -> str:
             return f"call {signed.call} was not mined, and its nonce {signed.nonce} is given to another transaction"
 
 
-def _next_nonce(parts: Parts, now: int) -> int:
-    """The chain's next nonce. Behind the store's is a lagging endpoint, or a transaction of ours on its way. Raises NonceGap."""
+def agreed_nonces(parts: Parts) -> tuple[int, int | None]:
+    """The chain's next nonce and the store's. Behind the store's is a lagging endpoint, a transaction of ours on its way, or a
+    chain that dropped blocks: what was mined in those is sent again. Raises NonceGap."""
     found, expected = parts.endpoint.nonce(parts.policy.account, "latest"), parts.store.next_nonce()
     if expected is not None and found < expected:
+        if not parts.halts.paused():
+            _send_lost(parts, found)
         raise NonceGap(expected=expected, found=found)
+    return found, expected
+
+
+def _send_lost(parts: Parts, nonce: int) -> None:
+    """Transactions that were mined once, and are in no block any more, from a nonce on."""
+    for lost in parts.store.settled_from(nonce):
+        if parts.endpoint.receipt(lost.hash) is None and not parts.endpoint.knows(lost.hash):
+            parts.note("sent-again", parts.endpoint.now(), {"intent": lost.intent, "nonce": lost.nonce, "hash": lost.hash})
+            settling.send(parts.endpoint, lost)
+
+
+def _next_nonce(parts: Parts, now: int) -> int:
+    """The chain's next nonce, whoever used those before. Raises NonceGap."""
+    found, expected = agreed_nonces(parts)
     if expected is not None and found > expected:
         parts.note("foreign-nonce", now, {"expected": expected, "found": found})
     return found

@@ -20,6 +20,7 @@ class Fate(Enum):
 
     WAITING = "waiting"  # the nonce is free: they may still be mined
     OVERTAKEN = "overtaken"  # the nonce is used, and not by them
+    UNSENT = "unsent"  # they were never handed to anyone, and never will be
 
 
 def look(endpoint: Endpoint, signed: Signed, account: Address) -> Mined | Fate:
@@ -42,27 +43,34 @@ def send(endpoint: Endpoint, signed: Signed) -> str:
 
 
 def settle(
-    endpoint: Endpoint, signed: Signed, account: Address, *, patience_seconds: float, stopped: Callable[[], bool]
+    endpoint: Endpoint,
+    signed: Signed,
+    account: Address,
+    *,
+    patience_seconds: float,
+    stopped: Callable[[], bool],
+    may_send: Callable[[], bool],
 ) -> Mined | Fate:
     """Waits for the end, sending the same bytes again where they are unknown. OVERTAKEN only if that is still said at the
-    deadline, since one endpoint may hide a receipt. Raises ReceiptTimeout where they may still be mined."""
-    deadline, pause_seconds, said = time.monotonic() + patience_seconds, FIRST_PAUSE_SECONDS, ""
+    deadline, since one endpoint may hide a receipt: without patience, never. Raises ReceiptTimeout where it is open."""
+    started, pause_seconds, said = time.monotonic(), FIRST_PAUSE_SECONDS, ""
     while True:
         found: Mined | Fate = Fate.WAITING
         try:
             found = look(endpoint, signed, account)
             if isinstance(found, Mined):
                 return found
-            if found is Fate.WAITING and not stopped() and not endpoint.knows(signed.hash):
+            if found is Fate.WAITING and not stopped() and not endpoint.knows(signed.hash) and may_send():
                 said = send(endpoint, signed)
         except (EndpointUnusable, EndpointRefused) as error:
             said = str(error)
-        if time.monotonic() >= deadline or stopped():
+        waited_seconds = time.monotonic() - started
+        if waited_seconds >= patience_seconds or stopped():
             break
         time.sleep(pause_seconds)
         pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
-    if found is Fate.OVERTAKEN:
+    if found is Fate.OVERTAKEN and waited_seconds >= patience_seconds > 0:
         return found
-    raise ReceiptTimeout(transaction_hash=signed.hash, waited_seconds=int(patience_seconds)) from (
+    raise ReceiptTimeout(transaction_hash=signed.hash, waited_seconds=int(waited_seconds)) from (
         EndpointUnusable(endpoint=endpoint.rpc.name, why=said) if said else None
     )

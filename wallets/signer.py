@@ -63,12 +63,13 @@ class Signer:
             chain_id=chain_id,
             account=self.address,
             calls=approved.calls,
+            effects=approved.effects,
             intent=approved.intent,
             policy_digest=policy_digest,
             expiry=approved.expiry,
         )
         if digest != approved.digest:
-            raise NotApproved("the digest is not of these calls, this account, this chain and this policy")
+            raise NotApproved("the digest is not of these calls and effects, this account, this chain and this policy")
         if not 0 <= index < len(approved.calls):
             raise NotApproved(f"the approval has no call {index}")
         return self._signed(approved, index=index, nonce=nonce, fees=fees, gas_limit=gas_limit, chain_id=chain_id)

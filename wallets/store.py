@@ -193,8 +193,11 @@ class Store:
 
     def signed(self, intent: str) -> tuple[Signed, ...]:
         """An intent's transactions, by call and attempt."""
-        columns = "hash, intent, call, attempt, nonce, raw, signed_at, state"
-        rows = self._all(f"SELECT {columns} FROM transactions WHERE intent = ? ORDER BY call, attempt", intent)
+        return tuple([Signed(*row) for row in self._all(f"{_SIGNED} WHERE intent = ? ORDER BY call, attempt", intent)])
+
+    def settled_from(self, nonce: int) -> tuple[Signed, ...]:
+        """What was mined with this nonce or a later one, in order."""
+        rows = self._all(f"{_SIGNED} WHERE nonce >= ? AND state IN ('mined', 'failed') ORDER BY nonce", nonce)
         return tuple([Signed(*row) for row in rows])
 
     def next_nonce(self) -> int | None:
@@ -305,6 +308,7 @@ class Store:
 
 
 _INTENTS: Final = "SELECT intent, digest, calls, verdict, state, receipt, created_at, expiry FROM intents"
+_SIGNED: Final = "SELECT hash, intent, call, attempt, nonce, raw, signed_at, state FROM transactions"
 
 
 def _private(path: Path) -> None:

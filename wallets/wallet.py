@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol, TypeAlias
 
 from strategies.domain import Address, Asset, Plan
@@ -41,14 +40,6 @@ class Effects:
     unexpected: tuple[str, ...] = ()
 
 
-class Mode(Enum):
-    """Where value moves."""
-
-    BACKTEST = "backtest"
-    PAPER = "paper"
-    LIVE = "live"
-
-
 @dataclass(frozen=True, slots=True)
 class Approved:
     """The guard's yes, bound to the bytes. Built in one file."""
@@ -56,7 +47,7 @@ class Approved:
     intent: str  # id of the plan in the store: what is executed at most once
     calls: tuple[Call, ...]
     effects: Effects
-    digest: str  # sha256 over chain, account, calls, intent, policy digest and expiry
+    digest: str  # sha256 over chain, account, calls, effects, intent, policy digest and expiry
     block: int
     expiry: int  # unix seconds
     spend_usd_e8: int  # what the daily cap reserves
@@ -134,8 +125,24 @@ class Wallet(Protocol):
 
 
 def approval_digest(
-    *, chain_id: int, account: Address, calls: tuple[Call, ...], intent: str, policy_digest: str, expiry: int
+    *,
+    chain_id: int,
+    account: Address,
+    calls: tuple[Call, ...],
+    effects: Effects,
+    intent: str,
+    policy_digest: str,
+    expiry: int,
 ) -> str:
-    """sha256 over the canonical JSON of everything an approval covers."""
-    content = [chain_id, account, [[c.target, c.data.hex(), str(c.value_wei)] for c in calls], intent, policy_digest, expiry]
+    """sha256 over the canonical JSON of everything an approval covers: what is done, and what a person was shown of it."""
+    done = [[call.target, call.data.hex(), str(call.value_wei)] for call in calls]
+    shown = [
+        [[change.unit, change.symbol, str(change.delta_raw)] for change in effects.changes],
+        [[left.token, left.spender, str(left.raw)] for left in effects.allowances],
+        effects.gas_used,
+        effects.block,
+        effects.timestamp,
+        effects.unexpected,
+    ]
+    content = [chain_id, account, done, shown, intent, policy_digest, expiry]
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()

@@ -67,7 +67,7 @@ def run(
     mode: Annotated[str, typer.Option(help="paper or live. Live is for test networks and asks a person.")],
     config: Config = CONFIG,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then stop.")] = False,
-    cash: Annotated[Optional[int], typer.Option(help="Paper only: begin anew with so many whole units.")] = None,  # noqa: UP045
+    cash: Annotated[Optional[int], typer.Option(min=1, help="Paper only: start over with so many whole units.")] = None,  # noqa: UP045
 ) -> None:
     """The agent: one cycle after another at the strategy's cadence."""
     from agent.cli.run import run as start
@@ -76,11 +76,18 @@ def run(
 
 
 @app.command()
-def keeper(config: Config = CONFIG, password_file: PasswordFile = None) -> None:
+def keeper(
+    config: Config = CONFIG,
+    password_file: PasswordFile = None,
+    end: Annotated[bool, typer.Option("--end", help="Have the keeper that runs finish what it does and end.")] = False,
+) -> None:
     """The guarded wallet process: it alone holds the key. `run --mode live` starts it for you."""
-    from agent.cli.keep import keeper as serve
+    from agent.cli import keep
 
-    serve(config, password_file)
+    if end:
+        keep.tell_end(config)
+    else:
+        keep.keeper(config, password_file)
 
 
 @app.command()
@@ -178,12 +185,12 @@ def operator_create(
 @backtest_app.command("run")
 def backtest_run(
     data: Annotated[Optional[Path], typer.Option(help="A folder of recorded rates; without it a seeded synthetic tape.")] = None,  # noqa: UP045
-    gas: Annotated[Optional[Path], typer.Option(help="A folder of recorded gas prices.")] = None,  # noqa: UP045
-    asset: Annotated[Optional[list[str]], typer.Option(help="USDC, USDT or DAI; may be given several times.")] = None,  # noqa: UP045
-    start: Annotated[str, typer.Option(help="First day, UTC.")] = "2023-01-27",
-    end: Annotated[str, typer.Option(help="Day after the last, UTC.")] = "2026-01-20",
-    cash: Annotated[int, typer.Option(help="Whole units of the asset to begin with.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Of the synthetic tape.")] = 7,
+    gas: Annotated[Optional[Path], typer.Option(help="A folder of recorded gas prices; goes with --data.")] = None,  # noqa: UP045
+    asset: Annotated[Optional[list[str]], typer.Option(help="An asset of the data; may be given several times.")] = None,  # noqa: UP045
+    start: Annotated[str, typer.Option(help="First day, UTC, as 2023-01-27; goes with --data.", show_default=False)] = "",
+    end: Annotated[str, typer.Option(help="The day after the last one, UTC; goes with --data.", show_default=False)] = "",
+    cash: Annotated[Optional[int], typer.Option(min=1, help="Whole units of the asset to begin with.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="What the synthetic tape is made from.")] = 7,
     out: Annotated[Path, typer.Option(help="Where the report goes; CSV and JSON lie beside it.")] = Path(
         "runs/backtest/report.html"
     ),
@@ -193,7 +200,9 @@ def backtest_run(
     from agent.cli.backtests import Asked
     from agent.cli.backtests import run as start_run
 
-    asked = Asked(data=str(data or ""), gas=str(gas or ""), assets=tuple(asset or ()), start=start, end=end, cash=cash, seed=seed)
+    asked = Asked(
+        data=str(data or ""), gas=str(gas or ""), assets=tuple(asset or ()), start=start, end=end, cash=cash or 0, seed=seed
+    )
     start_run(asked, out, as_json=json)
 
 

@@ -1,6 +1,5 @@
 """The story, told on a private chain with the protocols' own bytecode: earn, ask, refuse an attack, look back."""
 
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -8,8 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from agent.cli import tables
+from agent.cli import history, tables
 from agent.cli.attacks import attacks, unguarded_loss_raw
+from agent.cli.keep import end
 from agent.cli.run import keeper_of, new_cycle, planning, start_keeper
 from agent.cli.session import LIVE, Session, opened
 from agent.cli.stage import CASH_USD, OPERATOR, USDC_UNIT, Stage, set_up
@@ -23,9 +23,9 @@ from strategies.domain import Amount, Position, written
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Observation
 from strategies.units import SECONDS_PER_DAY
-from wallets import operators, wire
+from wallets import operators
 from wallets.client import KeeperClient
-from wallets.wallet import Receipt, Refused
+from wallets.wallet import Refused
 
 MONTH_SECONDS: Final = 30 * SECONDS_PER_DAY
 SHOCK_RAW: Final = 1_900_000 * USDC_UNIT
@@ -41,7 +41,7 @@ def tell(folder: Path, *, keep: bool) -> None:
         tables.say(f"  {devnet.url}, chain id 31337; nothing leaves this machine")
         tables.say(f"  a fresh wallet {stage.account} with {CASH_USD:,} USDC and 1 ether")
         with keeper(stage):
-            with opened(stage.config, LIVE) as session, planning(session, stage.config) as planner:
+            with opened(stage.config, LIVE) as session, planning(session) as planner:
                 earn(session, planner, stage, devnet)
                 attack(session, keeper_of(session.settings, stage.config), devnet)
             tables.step(7, "The same strategy over a year of seeded, synthetic history")
@@ -106,15 +106,8 @@ def supervised_cycle(session: Session, planner: Planner, stage: Stage) -> None:
     tables.say(f"  a person would now type: usufruct approve {waiting.cycle} --operator {OPERATOR} --operator-key …")
     tables.say("  the demo plays that person; the yes is a signature over the digest, and the keeper checks it", "dim")
     key = operators.unlock(stage.operator_key, stage.operator_password())
-    planner.resume(waiting.cycle, (operators.sign_yes(key, OPERATOR, waiting.verdict.digest),))
-    tables.receipt(last_receipt(session))
-
-
-def last_receipt(session: Session) -> Receipt:
-    """The newest receipt of the journal."""
-    lines = (json.loads(line) for line in reversed(session.journal.lines))
-    content = next(line["content"] for line in lines if line["kind"] == "receipt")
-    return wire.from_text(Receipt, wire.canonical({key: value for key, value in content.items() if key != "cycle"}))
+    planner.resume(waiting.cycle, (operators.sign_yes(key, OPERATOR, waiting.verdict, policy=session.settings.policy),))
+    history.outcome(session, waiting.cycle)
 
 
 def look(session: Session) -> Observation:
@@ -166,6 +159,7 @@ def keeper(stage: Stage) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+        end(stage.config)  # one that `run` started in its place
 
 
 def wait_for_a_person(stage: Stage) -> None:

@@ -126,7 +126,12 @@ def _live(settings: Settings) -> Iterator[Finding]:
 
 def _pause(settings: Settings) -> Iterator[Finding]:
     found = pause.read_pause(settings.wallet.folder)
-    yield Finding("pause", None if found else True, f"paused: {found.reason}" if found else "not paused")
+    if found is None:
+        yield Finding("pause", True, "not paused")
+    elif pause.read_resume(settings.wallet.folder) is not None:
+        yield Finding("pause", None, f"paused: {found.reason}; its end is signed, and the keeper takes it up before it signs")
+    else:
+        yield Finding("pause", None, f"paused: {found.reason}; `usufruct resume` ends it")
 
 
 def _keeper(settings: Settings) -> Iterator[Finding]:

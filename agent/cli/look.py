@@ -4,8 +4,8 @@ import json as jsonlib
 import math
 from pathlib import Path
 
-from agent.cli import tables
-from agent.cli.session import opened
+from agent.cli import history, tables
+from agent.cli.session import opened, recalled
 from strategies.assess import assess, held_raw
 from strategies.domain import Amount, written
 from strategies.errors import UnknownName
@@ -39,23 +39,20 @@ def observe(config: Path, *, as_json: bool) -> None:
 
 
 def explain(config: Path, cycle: str, *, mode: str, as_json: bool) -> None:
-    """One cycle's lines of the journal."""
-    with opened(config, mode) as session:
-        lines = [jsonlib.loads(line) for line in session.journal.lines]
-    cycles = list(dict.fromkeys(line["content"]["cycle"] for line in lines if "cycle" in line["content"]))
-    wanted = cycles[-1] if cycle == "last" and cycles else cycle
-    if wanted not in cycles:
-        raise UnknownName(kind="cycle", name=cycle, known=tuple(cycles[-5:]) or ("none yet: `usufruct run` makes one",))
-    told = [line for line in lines if line["content"].get("cycle") == wanted]
-    if as_json:
-        tables.say_json(told)
-        return
-    tables.say(f"cycle {wanted}", "bold")
-    for line in told:
-        tables.say(f"{line['kind']}", "bold")
-        for key, value in line["content"].items():
-            if key != "cycle":
-                tables.say(f"    {key}: {value if isinstance(value, str) else jsonlib.dumps(value)}")
+    """One cycle's lines of the journal; needs neither chain nor keeper."""
+    with recalled(config, mode) as session:
+        cycles = list(dict.fromkeys(str(jsonlib.loads(line)["content"].get("cycle", "")) for line in session.journal.lines))
+        known = [name for name in cycles if name]
+        wanted = known[-1] if cycle == "last" and known else cycle
+        if wanted not in known:
+            raise UnknownName(kind="cycle", name=cycle, known=tuple(known[-5:]) or ("none yet; `usufruct run` makes one",))
+        told = history.lines_of(session, wanted)
+        if as_json:
+            tables.say_json(told)
+            return
+        tables.say(f"cycle {wanted}", "bold")
+        for line in told:
+            history.tell(session, line)
 
 
 def _number(value: float) -> float | None:

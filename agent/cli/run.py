@@ -15,11 +15,12 @@ from agent.feed import ChainFeed
 from agent.graph import Planner, Ports, Waiting, checkpoints
 from agent.settings import Settings, require_live
 from strategies.domain import NATIVE, Amount, Portfolio
-from strategies.errors import KeeperUnreachable, SettingsError
+from strategies.errors import KeeperUnreachable, SettingsError, UsufructError
 from strategies.units import WAD
 from wallets import wire
 from wallets.client import KeeperClient, socket_path
 from wallets.paper import PaperWallet
+from wallets.policy import policy_digest
 from wallets.wallet import Wallet
 
 ANSWER_SECONDS: Final = 180  # the keeper waits for receipts before it answers
@@ -30,18 +31,16 @@ PAPER_GAS_WEI: Final = WAD
 
 
 def run(config: Path, *, mode: str, once: bool, cash: int | None) -> None:
-    """Cycles at the strategy's cadence, until stopped; with `once`, one."""
-    with opened(config, mode) as session, planning(session, config, cash=cash) as planner:
-        for cycle in planner.unfinished():
-            _told(planner.continue_unfinished(cycle), session, config)
+    """Cycles at the strategy's cadence, until stopped; with `once`, one. A fault ends a cycle, not the run."""
+    with opened(config, mode) as session, planning(session, cash=cash) as planner:
+        if mode == LIVE:
+            require_live(session.settings)
+            keeper_of(session.settings, config)
         while True:
-            cycle = new_cycle()
-            tables.say(f"cycle {cycle}", "bold")
-            waiting = planner.run(cycle)
-            _told(waiting, session, config)
+            waiting = _cycle(planner, session, config, fatal=once)
             if once:
                 return
-            _wait(planner, waiting, session.settings.strategy.cadence_seconds)
+            _wait(planner, session, waiting)
 
 
 def new_cycle() -> str:
@@ -50,22 +49,56 @@ def new_cycle() -> str:
 
 
 @contextmanager
-def planning(session: Session, config: Path, *, cash: int | None = None) -> Iterator[Planner]:
-    """The planner of a session, with the wallet of its mode."""
+def planning(session: Session, *, cash: int | None = None) -> Iterator[Planner]:
+    """The planner of a session, with the wallet of its mode; paper is saved however it ends."""
     feed = session.feed()
-    wallet: Wallet
     if session.mode == LIVE:
         if cash is not None:
             raise SettingsError("--cash is for paper; a live wallet has what it has")
-        require_live(session.settings)
-        wallet = keeper_of(session.settings, config)
-    else:
-        wallet = _paper(session, feed, cash)
-        feed = session.feed(held=lambda: wallet.portfolio)
+        with checkpoints(session.checkpoints) as saver:
+            yield Planner(saver, ports(session, feed, client_of(session.settings)))
+        return
+    wallet = _paper(session, feed, cash)
     with checkpoints(session.checkpoints) as saver:
-        yield Planner(saver, ports(session, feed, wallet))
-        if isinstance(wallet, PaperWallet):
-            session.store.set_flag(PAPER_FLAG, wire.to_text(wallet.portfolio))
+        try:
+            yield Planner(saver, ports(session, session.feed(held=lambda: wallet.portfolio), wallet))
+        finally:
+            _save(session, wallet)
+
+
+def _save(session: Session, wallet: Wallet) -> None:
+    if isinstance(wallet, PaperWallet):
+        session.store.set_flag(PAPER_FLAG, wire.to_text(wallet.portfolio))
+
+
+def _cycle(planner: Planner, session: Session, config: Path, *, fatal: bool) -> Waiting | None:
+    """What a crash cut off, else a new cycle; told as it ends. Two plans never wait for the same funds."""
+    try:
+        waiting = _taken_up(planner, session)
+        if waiting is None:
+            cycle = new_cycle()
+            tables.say(f"cycle {cycle}", "bold")
+            waiting = planner.run(cycle)
+    except UsufructError as error:
+        if fatal:
+            raise
+        tables.say(f"  {error}", "red")
+        return None
+    _save(session, planner.ports.wallet)
+    _tell(waiting, session, config)
+    return waiting
+
+
+def _taken_up(planner: Planner, session: Session) -> Waiting | None:
+    """Cycles that were cut off are gone on with; the plan that waits for a person, if any. An expired one is dropped."""
+    for cycle in planner.unfinished():
+        waiting = planner.continue_unfinished(cycle)
+        if waiting is not None and session.endpoint.now() > waiting.verdict.expiry:
+            planner.reject(cycle, "it expired before anyone said yes")
+            tables.say(f"plan {cycle} expired before anyone said yes, and is dropped")
+        elif waiting is not None:
+            return waiting
+    return None
 
 
 def ports(session: Session, feed: ChainFeed, wallet: Wallet) -> Ports:
@@ -83,14 +116,18 @@ def ports(session: Session, feed: ChainFeed, wallet: Wallet) -> Ports:
     )
 
 
+def client_of(settings: Settings) -> KeeperClient:
+    """The way to the keeper that these settings name, whether one runs or not."""
+    return KeeperClient(socket_path(settings.wallet.folder), account=settings.policy.account, timeout_seconds=ANSWER_SECONDS)
+
+
 def keeper_of(settings: Settings, config: Path) -> KeeperClient:
-    """The keeper that these settings name, started if none answers. Raises KeeperUnreachable."""
-    client = KeeperClient(socket_path(settings.wallet.folder), account=settings.policy.account, timeout_seconds=ANSWER_SECONDS)
-    try:
-        client.status()
-    except KeeperUnreachable:
+    """The keeper of these settings, started if none answers. Raises KeeperUnreachable, and SettingsError for another policy's."""
+    client = client_of(settings)
+    if client.process_id() is None:
         start_keeper(settings, config)
-        client.status()
+    if client.status().policy_digest != policy_digest(settings.policy):
+        raise SettingsError("the keeper that runs has another policy than these settings: `usufruct keeper --end`")
     return client
 
 
@@ -98,12 +135,19 @@ def start_keeper(settings: Settings, config: Path) -> "subprocess.Popen[bytes]":
     """Another process asks for the password and holds the key; this one only waits until it answers. Raises KeeperUnreachable."""
     detached = settings.wallet.password_file is not None  # a typed password needs this terminal
     command = [sys.executable, "-m", "agent", "keeper", "--config", str(config)]
-    process = subprocess.Popen(command, start_new_session=detached, stdin=subprocess.DEVNULL if detached else None)
+    settings.wallet.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = settings.wallet.folder / "keeper.log"
+    with log.open("ab") as file:  # not this process's pipe: whoever reads it would wait for the keeper's end
+        if detached:
+            process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        else:
+            process = subprocess.Popen(command)
     client = KeeperClient(socket_path(settings.wallet.folder), account=settings.policy.account, timeout_seconds=POLL_SECONDS)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise KeeperUnreachable(socket=str(socket_path(settings.wallet.folder)), why="the keeper did not start; see above")
+            said = log.read_text().strip().rsplit("\n", 1)[-1] if detached else "see above"
+            raise KeeperUnreachable(socket=str(socket_path(settings.wallet.folder)), why=f"the keeper did not start: {said}")
         try:
             client.status()
         except KeeperUnreachable:
@@ -128,15 +172,17 @@ def _paper(session: Session, feed: ChainFeed, cash: int | None) -> PaperWallet:
     return PaperWallet(policy=policy, deployment=session.deployment, portfolio=portfolio, world=feed)
 
 
-def _told(waiting: Waiting | None, session: Session, config: Path) -> None:
+def _tell(waiting: Waiting | None, session: Session, config: Path) -> None:
     if waiting is not None:
-        tables.say(f"  waits for a person: `usufruct approvals -c {config}` shows it; its id is {waiting.cycle}", "bold")
-    elif session.mode == LIVE:
-        tables.say(f"  done: `usufruct explain -c {config}` tells it")
+        tables.say(f"  `usufruct approvals -c {config}` shows the plan; it waits for a person; its id is {waiting.cycle}", "bold")
+    else:
+        tables.say(f"  done: `usufruct explain last --mode {session.mode} -c {config}` tells it all", "dim")
 
 
-def _wait(planner: Planner, waiting: Waiting | None, seconds: int) -> None:
-    """Until the next look is due; a cycle that waits for a person is waited for first."""
+def _wait(planner: Planner, session: Session, waiting: Waiting | None) -> None:
+    """Until the next look is due; a plan that waits for a person is waited for as long as it is good."""
     while waiting is not None and planner.waiting(waiting.cycle) is not None:
+        if session.endpoint.now() > waiting.verdict.expiry:
+            return
         time.sleep(POLL_SECONDS)
-    time.sleep(seconds)
+    time.sleep(session.settings.strategy.cadence_seconds)

@@ -62,15 +62,22 @@ class Session:
 @contextmanager
 def opened(config: Path, mode: str = LIVE) -> Iterator[Session]:
     """A session on the chain that the settings name, closed at the end. Raises SettingsError, WrongChain."""
+    with recalled(config, mode) as session:
+        found, expected = session.endpoint.chain_id(), session.settings.policy.chain_id
+        if found != expected:
+            raise WrongChain(expected_chain_id=expected, found_chain_id=found)
+        yield session
+
+
+@contextmanager
+def recalled(config: Path, mode: str = LIVE) -> Iterator[Session]:
+    """A session that only remembers: nothing is asked of the chain until somebody does. Raises SettingsError."""
     if mode not in {PAPER, LIVE}:
         raise SettingsError(f"mode {mode!r} is not known; write {PAPER} or {LIVE}")
     settings = load_settings(config, {})
     deployment = load_deployment(settings)
     with ExitStack() as stack:
         endpoint = Endpoint(settings.chain.endpoint.get_secret_value(), timeout_seconds=settings.chain.read_timeout_seconds)
-        found = endpoint.chain_id()
-        if found != settings.policy.chain_id:
-            raise WrongChain(expected_chain_id=settings.policy.chain_id, found_chain_id=found)
         settings.run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = stack.enter_context(Store(settings.run.folder / f"{mode}.sqlite"))
         yield Session(

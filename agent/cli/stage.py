@@ -9,8 +9,10 @@ from typing import Final
 
 from agent.devnet import scenes
 from agent.devnet.chain import Devnet
+from strategies.errors import SettingsError
 from strategies.units import WAD
 from wallets import keystore, operators, secrecy
+from wallets.client import KeeperClient, socket_path
 
 CASH_USD: Final = 50_000
 USDC_UNIT: Final = 10**6
@@ -53,7 +55,7 @@ password_file = "password"
 names = ["lending_rotation"]
 stances = ["balanced"]
 asset = "USDC"
-cadence_seconds = 3600
+cadence_seconds = 60
 
 [strategy.lending_rotation]
 lookback_seconds = 86400
@@ -65,7 +67,7 @@ max_idle_bps = 100
 horizon_seconds = 2592000
 lookback_seconds = 86400
 cost_multiple_bps = 20000
-min_wait_seconds = 3600
+min_wait_seconds = 0
 min_change_bps = 50
 max_base_fee_gwei = 50
 
@@ -79,6 +81,9 @@ timeout_seconds = 10
 [run]
 folder = "."
 """
+
+
+MARKER: Final = ".usufruct-demo"  # a folder without it was not made by a demo, and is never cleared
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,9 @@ class Stage:
 
 def set_up(folder: Path, devnet: Devnet) -> Stage:
     """A fresh folder with keys and settings, and an account with funds on the chain."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    _clear(folder)
     folder.mkdir(parents=True, mode=0o700)
+    (folder / MARKER).touch()
     password_file = folder / "password"
     secrecy.write_new(password_file, secrets.token_urlsafe(24).encode())
     account = keystore.create(folder / "keystore.json", secrecy.password_from_file(password_file))
@@ -118,3 +123,14 @@ def set_up(folder: Path, devnet: Devnet) -> Stage:
     )
     scenes.fund(devnet, account, usdc_raw=CASH_USD * USDC_UNIT, ether_wei=WAD)
     return Stage(folder, config, account, operator_key, password_file)
+
+
+def _clear(folder: Path) -> None:
+    """Takes an earlier demo away. Raises SettingsError where something else lies there, or a demo still runs."""
+    if not folder.exists():
+        return
+    if not (folder / MARKER).is_file():
+        raise SettingsError(f"--folder: {folder} was not made by a demo, so it is not cleared; name another one")
+    if KeeperClient(socket_path(folder / "keeper"), account="", timeout_seconds=1).process_id() is not None:
+        raise SettingsError(f"--folder: a demo runs in {folder}; end it, or name another folder")
+    shutil.rmtree(folder)

@@ -1,18 +1,20 @@
-"""A person's part: see what waits, say yes or no, stop everything, go on. A yes is signed here and checked by the keeper."""
+"""A person's part: see what waits, say yes or no, stop everything, go on. A yes is signed here and checked by the keeper.
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+What is shown is what is signed: the digest is made again from the very plan on the screen. A yes that could not be used is not
+given: the plan goes on waiting."""
+
+from contextlib import suppress
 from pathlib import Path
 
 import typer
 
-from agent.cli import tables
+from agent.cli import history, tables
 from agent.cli.keys import known_password
-from agent.cli.run import planning
-from agent.cli.session import Session, opened
+from agent.cli.run import keeper_of, planning
+from agent.cli.session import Session, opened, recalled
 from agent.graph import Planner, Waiting
 from agent.settings import load_settings
-from strategies.errors import KeeperUnreachable, NotApproved
+from strategies.errors import KeeperUnreachable, NotApproved, UnknownName
 from strategies.protocols import registry
 from wallets import operators, wire
 from wallets import pause as stops
@@ -20,8 +22,8 @@ from wallets.client import KeeperClient, socket_path
 
 
 def approvals(config: Path, *, as_json: bool) -> None:
-    """Every plan that waits."""
-    with _supervising(config) as (session, planner):
+    """Every plan that waits; needs neither chain nor keeper."""
+    with recalled(config) as session, planning(session) as planner:
         waiting = [found for cycle in planner.unfinished() if (found := planner.waiting(cycle))]
         if as_json:
             tables.say_json([{"id": one.cycle, "verdict": wire.plain(one.verdict)} for one in waiting])
@@ -33,22 +35,31 @@ def approvals(config: Path, *, as_json: bool) -> None:
 
 def approve(config: Path, cycle: str, *, operator: str, key_file: Path, password_file: Path | None, asked: bool) -> None:
     """Show, ask, sign the digest, carry it out."""
-    with _supervising(config) as (session, planner):
-        waiting = planner.waiting(cycle)
-        if waiting is None:
-            raise NotApproved(f"{cycle} does not wait for anyone; `usufruct approvals` lists what does")
+    with opened(config) as session, planning(session) as planner:
+        keeper = keeper_of(session.settings, config)
+        waiting = _waiting(planner, cycle)
         show(session, waiting)
         if asked and not typer.confirm("Say yes to exactly this?"):
             tables.say("not approved; it still waits")
             return
+        if paused := keeper.status().pause_reason:
+            raise NotApproved(f"paused: {paused}; the plan still waits")
+        if (late_seconds := session.endpoint.now() - waiting.verdict.expiry) > 0:
+            planner.reject(cycle, "it expired before anyone said yes")
+            raise NotApproved(f"the plan expired {late_seconds} s ago and is dropped; the next cycle plans anew")
         key = operators.unlock(key_file, known_password(password_file, f"operator {operator}"))
-        planner.resume(cycle, (operators.sign_yes(key, operator, waiting.verdict.digest),))
+        yes = operators.sign_yes(key, operator, waiting.verdict, policy=session.settings.policy)
+        if wrong := operators.check_yes(session.settings.policy, yes, waiting.verdict.digest):
+            raise NotApproved(f"{wrong}; the plan still waits")
+        planner.resume(cycle, (yes,))
+        history.outcome(session, cycle)
 
 
 def reject(config: Path, cycle: str) -> None:
-    """The plan is dropped and written down as such."""
-    with _supervising(config) as (_, planner):
-        planner.reject(cycle)
+    """The plan is dropped and written down as such; needs neither chain nor keeper."""
+    with recalled(config) as session, planning(session) as planner:
+        _waiting(planner, cycle)
+        planner.reject(cycle, "a person said no")
         tables.say(f"{cycle} is rejected")
 
 
@@ -60,7 +71,7 @@ def pause(config: Path, reason: str) -> None:
     found = stops.put_pause(folder, reason)
     client = KeeperClient(socket_path(folder), account=settings.policy.account, timeout_seconds=10)
     with suppress(KeeperUnreachable):  # the file alone stops a keeper that starts later
-        client.stop(reason)
+        client.status()  # a keeper that runs has seen the pause once it answers
     tables.say(f"paused ({found.reason}); `usufruct resume` needs an operator's signature")
 
 
@@ -73,18 +84,27 @@ def resume(config: Path, *, operator: str, key_file: Path, password_file: Path |
         tables.say("nothing is paused")
         return
     key = operators.unlock(key_file, known_password(password_file, f"operator {operator}"))
-    stops.put_resume(folder, operators.sign_resume(key, operator, found.id))
+    statement = operators.sign_resume(key, operator, found.id)
+    if wrong := operators.check_resume(settings.policy, statement, found.id):
+        raise NotApproved(f"{wrong}; the pause goes on")
+    stops.put_resume(folder, statement)
     tables.say(f"signed the end of the pause ({found.reason}); the keeper checks it before it signs anything again")
 
 
-@contextmanager
-def _supervising(config: Path) -> Iterator[tuple[Session, Planner]]:
-    with opened(config) as session, planning(session, config) as planner:
-        yield session, planner
-
-
 def show(session: Session, waiting: Waiting) -> None:
+    """A plan that waits: its decoded calls and simulated effects."""
     account = session.settings.policy.account
     actions = [registry.parse(call, account, session.deployment) for call in waiting.verdict.calls]
     tables.say(f"plan {waiting.cycle}", "bold")
     tables.verdict(waiting.verdict, actions, session.deployment)
+
+
+def _waiting(planner: Planner, cycle: str) -> Waiting:
+    """The plan of that id. Raises UnknownName where none waits under it."""
+    waiting = planner.waiting(cycle)
+    if waiting is None:
+        listed = tuple(found for found in planner.unfinished() if planner.waiting(found))
+        raise UnknownName(kind="waiting plan", name=cycle, known=listed or ("none; nothing waits",))
+    if waiting.verdict.intent != cycle:
+        raise NotApproved(f"the plan stored under {cycle} is of intent {waiting.verdict.intent}: do not approve it")
+    return waiting

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.dataset import Rates, tape_from_rates
-from backtest.importers.defects import FROZEN_ROWS, ImportReport, MarketDefects, gaps_of, longer_than, runs_of
+from backtest.importers.defects import FROZEN_ROWS, ImportReport, MarketDefects, gaps_of, runs_of
 from backtest.importers.ethereum_gas import DailyGas
+from backtest.numerals import day
 from strategies.domain import NATIVE, Asset, Deployment, Market
 from strategies.errors import BadTape
 from strategies.protocols.recorded_index import RecordedIndexes
@@ -86,18 +87,32 @@ def read_costs(folder: Path, gas: DailyGas) -> Costs:
     return Costs(gas, tuple(oracles))
 
 
+def symbols_in(folder: Path) -> tuple[str, ...]:
+    """The assets that a folder has a file of."""
+    return tuple(asset.symbol for asset in ASSETS if _paths(folder, asset.symbol))
+
+
+def span_of(folder: Path, symbol: str) -> tuple[int, int]:
+    """The times of an asset's first and last row. Raises BadTape."""
+    times = np.concatenate([_read(path, ())["time"] for path in _paths(folder, symbol)])
+    if not len(times):
+        raise BadTape(f"{folder.name} holds no row of {symbol}")
+    return int(times.min()), int(times.max())
+
+
 def import_asset(folder: Path, symbol: str, *, start: int, end: int, costs: Costs) -> tuple[Tape, ImportReport]:
     """Every reserve of one asset in `[start, end)` as a tape; ether's price and the base fee beside it. Raises BadTape."""
     asset = next((asset for asset in ASSETS if asset.symbol == symbol), None)
     if asset is None:
         raise BadTape(f"no asset {symbol!r} here; known: {', '.join(asset.symbol for asset in ASSETS)}")
-    paths = [path for version in VERSIONS if (path := _path(folder, version, symbol)).exists()]
+    paths = _paths(folder, symbol)
     if not paths:
         raise BadTape(f"{folder.name} holds no file of {symbol}: expected {_path(folder, VERSIONS[-1], symbol).name}")
     reserves = [_within(_reserve(path, asset), start, end) for path in paths]
     timestamp = np.unique(np.concatenate([reserve.timestamp for reserve in reserves]))
     if not len(timestamp):
-        raise BadTape(f"no row of {symbol} lies in the window")
+        first, last = span_of(folder, symbol)
+        raise BadTape(f"no row of {symbol} lies in the window: its rows run from {day(first)} to {day(last)}")
     markets = tuple(_market(path, asset) for path in paths)
     oracles = _oracles(timestamp, reserves)
     rates = Rates(
@@ -126,6 +141,10 @@ _CELLS: Final = {
 
 def _path(folder: Path, version: str, symbol: str) -> Path:
     return folder / f"aave_{version}_{symbol.lower()}_eth.parquet"
+
+
+def _paths(folder: Path, symbol: str) -> list[Path]:
+    return [path for version in VERSIONS if (path := _path(folder, version, symbol)).exists()]
 
 
 def _market(path: Path, asset: Asset) -> Market:
@@ -269,7 +288,7 @@ def _defects(market: Market, path: Path, reserve: Reserve) -> MarketDefects:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         rows=len(reserve.timestamp),
         carried_rows=int(reserve.carried.sum()),
-        frozen=longer_than(runs_of(reserve.carried, reserve.timestamp), FROZEN_ROWS),
+        frozen=runs_of(reserve.carried, reserve.timestamp, FROZEN_ROWS),
         missing=gaps_of(reserve.timestamp, HOUR),
         null_rows=int((~said & ~reserve.refused).sum()),
         over_lent_rows=int((reserve.utilisation > 1).sum()),

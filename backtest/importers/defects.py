@@ -1,6 +1,5 @@
 """What an importer found wrong with a source and what it did about it, as counts. Refuses nothing: it only says the shapes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,18 +52,15 @@ class ImportReport:
     notes: tuple[str, ...]  # what holds for every row: units, prices, gas
 
 
-def runs_of(flags: Bools, timestamp: Ints) -> tuple[Run, ...]:
-    """Maximal stretches of true rows."""
+def runs_of(flags: Bools, timestamp: Ints, longer_than: int) -> tuple[Run, ...]:
+    """Maximal stretches of more true rows than so many."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False]))))
-    return tuple(Run(int(timestamp[first]), int(stop - first)) for first, stop in zip(edges[::2], edges[1::2], strict=True))
+    first, count = edges[::2], edges[1::2] - edges[::2]
+    long = count > longer_than
+    return tuple(Run(at, rows) for at, rows in zip(timestamp[first[long]].tolist(), count[long].tolist(), strict=True))
 
 
 def gaps_of(timestamp: Ints, step_seconds: int) -> tuple[Run, ...]:
     """Missing steps between rows, from the first missing one on."""
     steps = np.diff(timestamp) // step_seconds
     return tuple(Run(int(timestamp[at]) + step_seconds, int(steps[at]) - 1) for at in np.flatnonzero(steps > 1))
-
-
-def longer_than(runs: Sequence[Run], count: int) -> tuple[Run, ...]:
-    """The runs above a length."""
-    return tuple(run for run in runs if run.count > count)

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from backtest.numerals import day
 from strategies.errors import BadTape
 from strategies.tape import Ints
 from strategies.units import SECONDS_PER_DAY
@@ -32,7 +33,8 @@ class DailyGas:
         """The average of the last day that was over at each time. Raises BadTape."""
         at = timestamp // SECONDS_PER_DAY - 1 - self.first_day
         if at.min() < 0 or at.max() >= len(self.average_wei):
-            raise BadTape(f"{self.source} does not cover the window: {len(self.average_wei)} days from day {self.first_day} on")
+            first, last = (day(at * SECONDS_PER_DAY) for at in (self.first_day, self.first_day + len(self.average_wei) - 1))
+            raise BadTape(f"{self.source} does not cover the window: it has {first} to {last}, and a row needs the day before it")
         known: Ints = self.average_wei[at]
         return known
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,49 @@ def test_a_pause_stops_the_keeper_until_an_operator_signs_its_end(on: Play) -> N
     assert "nothing waits" in usufruct("approvals", *config(on)).stdout
 
 
+@pytest.mark.chain
+def test_a_yes_that_cannot_count_leaves_the_plan_waiting_and_a_good_one_is_told(on: Play) -> None:
+    assert "waits for a person" in usufruct("run", "--mode", "live", "--once", *config(on)).stdout
+    cycle = json.loads(usufruct("approvals", "--json", *config(on)).stdout)[0]["id"]
+    again = usufruct("run", "--mode", "live", "--once", *config(on))
+    assert cycle in again.stdout, "no second plan is made for the same funds"
+    words = ("approve", cycle, "--yes", "--operator-key", str(on.stage.operator_key))
+    password = ("--password-file", str(on.stage.password_file))
+    wrong = usufruct(*words, "--operator", "eve", *password, *config(on))
+    assert (wrong.returncode, "still waits" in wrong.stderr) == (1, True)
+    right = usufruct(*words, "--operator", OPERATOR, *password, *config(on))
+    assert right.returncode == 0, right.stderr
+    assert "approved and carried out" in right.stdout
+    assert on.session.endpoint.nonce(on.stage.account, "latest") == 2
+    told = usufruct("explain", cycle, *config(on)).stdout
+    for word in ("seen", "decided", "judged", "done", "booked", "supply 50,000 USDC to aave-prime:USDC"):
+        assert word in told
+    nothing = usufruct("reject", cycle, *config(on))
+    assert (nothing.returncode, "is no waiting plan" in nothing.stderr) == (1, True)
+
+
+@pytest.mark.chain
+def test_the_keeper_that_runs_ends_when_told_and_takes_no_policy_from_variables(on: Play) -> None:
+    assert "told the keeper" in usufruct("keeper", "--end", *config(on)).stdout
+    for _ in range(100):
+        if on.keeper.process_id() is None:
+            break
+        time.sleep(0.1)
+    assert on.keeper.process_id() is None
+    loose = usufruct("keeper", *config(on), USUFRUCT_POLICY__MAX_DAY_USD="900000")
+    assert (loose.returncode, "from" in loose.stderr and "alone" in loose.stderr) == (2, True)
+    assert usufruct("run", "--mode", "live", "--once", *config(on)).returncode == 0, "the next live run starts it again"
+    assert on.keeper.process_id() is not None
+    usufruct("keeper", "--end", *config(on))
+
+
+def test_a_demo_never_clears_a_folder_that_no_demo_made(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("dear diary")
+    said = usufruct("demo", "--folder", str(tmp_path))
+    assert (said.returncode, "was not made by a demo" in said.stderr) == (2, True)
+    assert (tmp_path / "diary.txt").read_text() == "dear diary"
+
+
 def test_a_wallet_is_made_once_and_shows_its_address(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.touch(mode=0o600)
@@ -153,7 +197,7 @@ def test_a_wallet_is_made_once_and_shows_its_address(tmp_path: Path) -> None:
     assert re.fullmatch(r"0x[0-9a-f]{40}", address)
     assert address in made.stdout
     again = usufruct("wallet", "create", str(tmp_path / "key.json"), "--password-file", str(password))
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "never overwritten" in again.stderr
 
 
@@ -167,6 +211,29 @@ def test_backtest_runs_on_a_fresh_checkout_and_its_report_is_made_again(tmp_path
     again = usufruct("backtest", "report", str(tmp_path / "report.json"), "--out", str(out))
     assert again.returncode == 0, again.stderr
     assert out.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--asset", "DAI"), "error: --asset DAI: the synthetic tape has USDC only; give --data for others"),
+        (("--start", "2023-01-27"), "error: --start is for recorded data: give --data"),
+        (("--data", "/nope"), "error: --data: no such folder: /nope"),
+        (("--out", "x.json"), "error: --out: x.json must end in .html; the JSON and the CSV files are named after it"),
+    ],
+)
+def test_a_backtest_that_cannot_be_run_is_refused_in_one_line(arguments: tuple[str, ...], told: str) -> None:
+    said = usufruct("backtest", "run", *arguments)
+    assert said.returncode == 2
+    assert said.stderr == told + "\n"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--cash", "0"), ("--cash", "-5"), ("--seed", "-1")])
+def test_a_backtest_refuses_a_number_that_means_nothing(option: str, value: str) -> None:
+    said = usufruct("backtest", "run", option, value)
+    assert said.returncode == 2
+    assert f"'{option}'" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_backtest_report_refuses_a_result_that_does_not_come_out_again(tmp_path: Path) -> None:

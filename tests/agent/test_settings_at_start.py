@@ -10,7 +10,6 @@ import pytest
 
 from agent.settings import (
     EXAMPLE,
-    LIVE_CHAINS,
     GateSettings,
     RotationSettings,
     Settings,
@@ -22,6 +21,7 @@ from agent.settings import (
 from strategies.errors import SettingsError
 from strategies.lending_rotation import LendingRotation
 from strategies.rebalance import Gate
+from wallets.policy import TESTNETS
 
 ROOT = Path(__file__).parents[2]
 ADA = {"name": "ada", "public_key": "ab" * 32}
@@ -37,8 +37,9 @@ def file(tmp_path: Path) -> Path:
 
 def deployment_content(**changed: object) -> dict[str, object]:
     token = "0x" + "aa" * 20
+    roles = {role: f"0x{at:040x}" for at, role in enumerate(("receipt", "debt", "strategy", "oracle"), start=16)}
     markets = [
-        {"id": f"aave-{name}:USDC", "protocol": "aave_v3", "address": f"0x{at:040x}", "asset": "USDC", "contracts": {}}
+        {"id": f"aave-{name}:USDC", "protocol": "aave_v3", "address": f"0x{at:040x}", "asset": "USDC", "contracts": roles}
         for at, name in enumerate(("core", "prime"), start=1)
     ]
     assets = [{"address": token, "symbol": "USDC", "decimals": 6}]
@@ -121,7 +122,7 @@ def refused_live(file: Path, overrides: Mapping[str, object]) -> str:
 
 
 def test_a_safe_live_run_may_start(file: Path, live: dict[str, Any]) -> None:
-    for chain_id in LIVE_CHAINS:
+    for chain_id in TESTNETS:
         require_live(load_settings(file, live | {"policy.chain_id": chain_id}))
 
 

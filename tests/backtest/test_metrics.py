@@ -34,6 +34,20 @@ def test_no_time_is_no_growth() -> None:
     assert metrics.annual_growth(1.0, 2.0, 0) == 0.0
 
 
+@pytest.mark.parametrize(("final", "told"), [(0.0, -1.0), (-21.3, -1.0), (1.0, 0.0)])
+def test_where_nothing_is_left_everything_was_lost(final: float, told: float) -> None:
+    assert metrics.annual_growth(1.0, final, SECONDS_PER_YEAR) == told
+
+
+def test_a_fall_below_zero_is_told_whole_and_days_that_begin_there_have_no_growth() -> None:
+    assert metrics.drawdowns(np.array([10.0, -2.0, 5.0])).tolist() == [0.0, -1.2, -0.5]
+    assert metrics.drawdowns(np.array([-1.0, -2.0])).tolist() == [-1.0, -1.0]
+    days = START + 24 * HOUR * np.arange(4, dtype=np.int64)
+    curve = metrics.curve_of(finished(tape([[0.0, 0.0]] * 4, timestamp=days)))
+    told = metrics.daily_returns(replace(curve, held=np.array([10.0, -2.0, -1.0, 5.0]), gas=np.zeros(4)))
+    assert told.tolist() == [-1.2]
+
+
 @given(VALUES)
 def test_a_drawdown_is_never_above_zero_and_zero_at_highs(values: list[float]) -> None:
     column = np.array(values)

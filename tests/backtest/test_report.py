@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,10 +18,10 @@ from backtest import charts, numerals, tables
 from backtest.charts import Chart, Series
 from backtest.engine import run
 from backtest.export import write_tables
-from backtest.importers.defects import ImportReport, MarketDefects, Run, gaps_of, longer_than, runs_of
+from backtest.importers.defects import ImportReport, MarketDefects, Run, gaps_of, runs_of
 from backtest.metrics import curve_of, figures_of
 from backtest.report import page, write_report
-from backtest.scenario import sample_tape
+from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Result, Study, Terms, rotation, study
 from strategies.benchmarks import Hold
 from strategies.domain import ALL, Amount, Borrow, Supply, Withdraw
@@ -96,12 +97,47 @@ def test_the_page_says_what_it_does_not_show_and_where_it_comes_from(made: Study
 
 
 def test_the_page_shows_what_was_wrong_with_the_data(html: str) -> None:
-    assert "600 (25%)" in html and "1; longest 209 h from 2023-11-04 19:00" in html and "a &lt;folder&gt;" in html
+    assert "600 (25 %)" in html and "1; longest 209 h from 2023-11-04 19:00" in html and "a &lt;folder&gt;" in html
 
 
-def test_a_synthetic_tape_is_called_synthetic(made: Study) -> None:
-    synthetic = Study(made.main, made.equal_weight, made.holds, made.idle, None)
-    assert "A synthetic tape, fitted to nothing." in page([synthetic])
+def test_a_synthetic_tape_is_called_synthetic_before_anything_else(made: Study, html: str) -> None:
+    synthetic = page([replace(made, origin=Synthetic(7))])
+    assert '<p class="over">Backtest on a synthetic tape · seed 7 · 2024-01-01 to' in synthetic
+    assert "<title>Backtest on a synthetic tape · seed 7: USDC</title>" in synthetic
+    assert "net of gas, on made-up rates</h1>" in synthetic
+    assert '<p class="lead"><strong>It shows the machine, not the strategy.</strong>' in synthetic
+    assert "synthetic tape" not in html and "made-up" not in html and '<p class="over">Backtest · 2024-01-01' in html
+
+
+def test_a_value_below_nothing_is_told_as_what_it_is(made: Study, html: str) -> None:
+    lost = replace(made.main, figures=replace(made.main.figures, opening=20.0, final=-1.5, apy=-1.0))
+    assert "Nothing is left of 20.0000 USDC: gas cost more than there was</h1>" in page([replace(made, main=lost)])
+    assert "Nothing is left" not in html
+
+
+def test_a_chart_says_which_value_its_key_tells(html: str) -> None:
+    drawn = charts.area(replace(chart([0.0, -0.12, -0.03]), told=charts.LOWEST))
+    assert '<span class="when">lowest</span><span class="main"><i></i>one <b>-0.12</b>' in drawn
+    assert '<span class="when">at the end</span><span class="main"><i></i>one <b>-0.03</b>' in charts.area(
+        chart([0, -0.12, -0.03])
+    )
+    assert html.count(">lowest</span>") == 1
+
+
+def test_many_decisions_are_folded_away_and_few_are_not(made: Study) -> None:
+    planned = [step for step in made.main.run.steps if step.decision.plan is not None]
+    fees = made.main.curve.fees_usd
+    for count in (tables.UNFOLDED, tables.UNFOLDED + 1):
+        steps = (planned * count)[:count]
+        run = replace(made.main.run, steps=tuple(steps))
+        shown = tables.decisions(
+            replace(made, main=replace(made.main, run=run, curve=replace(made.main.curve, fees_usd=fees[:count])))
+        )
+        assert shown.startswith("<details>") == (count > tables.UNFOLDED) and shown.count('data-is="Decided"') == count
+
+
+def test_every_cell_names_its_column_for_narrow_screens(html: str) -> None:
+    assert html.count('<td data-is="Against equal weight">') == 5 and '<td data-is="Carried over">' in html
 
 
 def test_equal_studies_give_equal_pages(made: Study, html: str) -> None:
@@ -119,7 +155,7 @@ def test_programs_get_the_same_figures(made: Study, tmp_path: Path) -> None:
     summary, daily, plans = write_tables([made], tmp_path / "report.html", {"seed": 7})
     said = json.loads(summary.read_text())
     content = said["studies"]["USDC"]
-    assert said["asked"] == {"seed": 7}
+    assert said["asked"] == {"seed": 7} and said["files"] == ["report-USDC-daily.csv", "report-USDC-plans.csv"]
     assert content["results"]["lending rotation"]["final"] == made.main.figures.final
     assert content["tape"]["digest"] == made.main.run.tape.digest and content["import"]["rows"] == 2_400
     days = list(csv.DictReader(daily.read_text().splitlines()))
@@ -164,6 +200,8 @@ def test_numbers_are_written_for_people() -> None:
     assert numerals.dollars(1_402.53) == "$1,403" and numerals.dollars(9.4) == "$9.40" and numerals.dollars(-3) == "\u2212$3.00"
     assert numerals.quantity(1_158_290.4) == "1,158,290" and numerals.quantity(1.23456) == "1.2346"
     assert numerals.percent(math.nan) == numerals.DASH and numerals.percent(-1e-9) == "0.00 %"
+    assert numerals.whole_percent(0.254) == "25 %" and numerals.whole_percent(-0.001) == "0 %"
+    assert numerals.cents(-0.004) == "0.00" and numerals.cents(-21.294) == "\u221221.29" and numerals.cents(1e6) == "1,000,000.00"
     assert numerals.later_by(0) == "at once" and numerals.later_by(3_600) == "1 h later"
 
 
@@ -197,6 +235,7 @@ def test_what_became_of_a_plan_is_told() -> None:
 
 def test_stretches_and_gaps_are_found() -> None:
     times = 3_600 * np.array([0, 1, 2, 5, 6], dtype=np.int64)
-    assert runs_of(np.array([True, True, False, True, False]), times) == (Run(0, 2), Run(18_000, 1))
+    flags = np.array([True, True, False, True, False])
+    assert runs_of(flags, times, 0) == (Run(0, 2), Run(18_000, 1))
+    assert runs_of(flags, times, 1) == (Run(0, 2),)
     assert gaps_of(times, 3_600) == (Run(10_800, 2),)
-    assert longer_than((Run(0, 2), Run(9, 1)), 1) == (Run(0, 2),)

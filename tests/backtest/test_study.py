@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.scenario import sample_tape
+from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Study, Terms, rotation, run_backtest, study, study_policy
 from strategies.domain import Asset
 from strategies.errors import BadTape
@@ -21,7 +21,7 @@ TERMS = Terms(cash=Decimal(1_000_000), latency_rows=1, decide_for=rotation)
 @pytest.fixture(scope="module")
 def sample() -> Study:
     made = sample_tape(seed=7, markets=2, hours=2_400)
-    return study(made, made.deployment.assets[0], TERMS, None)
+    return study(made, made.deployment.assets[0], TERMS, Synthetic(7))
 
 
 def test_every_benchmark_stands_beside_the_strategy(sample: Study) -> None:
@@ -41,7 +41,7 @@ def test_equal_weight_lies_between_the_held_markets(sample: Study) -> None:
 
 def test_the_same_question_gives_the_same_journal(sample: Study) -> None:
     made = sample_tape(seed=7, markets=2, hours=2_400)
-    again = study(made, made.deployment.assets[0], TERMS, None)
+    again = study(made, made.deployment.assets[0], TERMS, Synthetic(7))
     assert again.main.run.journal.head == sample.main.run.journal.head
 
 
@@ -54,12 +54,12 @@ def test_the_policy_of_a_study_outlives_its_latency() -> None:
 def test_refuses_an_asset_without_a_market() -> None:
     made = tape([[0.02, 0.03]] * 4)
     with pytest.raises(BadTape, match="no market of DAI"):
-        study(made, Asset(31_337, "0x" + "da" * 20, "DAI", 18), TERMS, None)
+        study(made, Asset(31_337, "0x" + "da" * 20, "DAI", 18), TERMS, Synthetic(7))
 
 
 def test_refuses_to_start_with_nothing() -> None:
     with pytest.raises(BadTape, match="cash"):
-        study(tape([[0.02, 0.03]] * 4), USDC, Terms(cash=Decimal(0), latency_rows=1, decide_for=rotation), None)
+        study(tape([[0.02, 0.03]] * 4), USDC, Terms(cash=Decimal(0), latency_rows=1, decide_for=rotation), Synthetic(7))
 
 
 def test_three_years_of_real_markets_run_whole() -> None:

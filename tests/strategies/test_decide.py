@@ -100,3 +100,12 @@ def test_the_future_never_changes_a_decision(rows: list[list[Said | None]], cut:
 
 def test_keep_is_a_value() -> None:
     assert Keep("why") == Keep("why")
+
+
+def test_keeping_is_worth_what_is_held_earns() -> None:
+    seen = worlds.look(worlds.tape(worlds.rates(0.03, 0.04)), worlds.holding(TWO))
+    assessments = [Assessment(m, apr, apr, 0.8, 10**15, ()) for m, apr in ((ONE, 0.03), (TWO, 0.04))]
+    menu = Menu((STRATEGIES[3], STRATEGIES[0]), ("balanced",))
+    assert choose_by_score(seen, menu, assessments).strategy == "lending-rotation", (
+        "idle first must not win over holding the best"
+    )

@@ -131,3 +131,17 @@ def test_a_plan_never_supplies_more_than_it_has_and_frees(
         elif isinstance(action, Supply):
             free_raw -= action.amount.raw
     assert free_raw >= 0
+
+
+def test_a_market_drained_to_dust_is_not_left_unit_by_unit() -> None:
+    seen = worlds.look(worlds.tape([[Said(0.03, available_raw=1), Said(0.04)]]), worlds.holding(ONE))
+    assert isinstance(plan(seen, all_in(None), GATE), Keep)
+
+
+def test_the_gain_is_counted_on_what_really_moves() -> None:
+    rows = [[Said(0.03, available_raw=20_000 * 10**6), Said(0.04)]] * 24
+    held = worlds.holding(ONE, 10**12)
+    dear = worlds.look(worlds.tape(rows, base_fee_wei=50 * GWEI), held)
+    assert "must exceed" in reason(plan(dear, all_in(TWO), GATE)), "20,000 of a million gain 16 USD in 30 days, for 64 USD of gas"
+    cheap = worlds.look(worlds.tape(rows, base_fee_wei=GWEI), held)
+    assert moved(cheap, all_in(TWO))[0] == Withdraw(ONE, Amount(USDC, 20_000 * 10**6))

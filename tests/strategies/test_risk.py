@@ -58,12 +58,15 @@ def test_a_target_below_the_cap_is_left_as_it_is() -> None:
 def test_what_could_not_be_taken_out_again_is_not_put_in() -> None:
     rows = [[Said(0.03, available_raw=worlds.MILLION_RAW), Said(0.04)]]
     seen = worlds.look(worlds.tape(rows), worlds.idle(worlds.MILLION_RAW))
-    assert weights(ExitCover(20_000).restrain(seen, all_in(ONE))) == {ONE.id: WAD // 2, "idle": WAD // 2}
+    assert weights(ExitCover(enter_bps=20_000, leave_bps=15_000).restrain(seen, all_in(ONE))) == {
+        ONE.id: WAD // 2,
+        "idle": WAD // 2,
+    }
 
 
 def test_a_liquid_market_is_entered_whole() -> None:
     seen = worlds.look(worlds.tape(worlds.rates(0.03, 0.04)), worlds.idle())
-    assert weights(ExitCover(20_000).restrain(seen, all_in(ONE))) == {ONE.id: WAD}
+    assert weights(ExitCover(enter_bps=20_000, leave_bps=15_000).restrain(seen, all_in(ONE))) == {ONE.id: WAD}
 
 
 def test_a_market_lent_out_above_the_ceiling_is_left() -> None:
@@ -74,3 +77,11 @@ def test_a_market_lent_out_above_the_ceiling_is_left() -> None:
 def test_a_market_at_the_ceiling_is_kept() -> None:
     seen = worlds.look(worlds.tape([[Said(0.5, utilisation=0.95), Said(0.04)]]), worlds.holding(ONE))
     assert weights(UtilisationCeiling(9_500).restrain(seen, all_in(ONE))) == {ONE.id: WAD}
+
+
+def test_a_held_market_is_kept_on_less_cover_than_entering_asks_for() -> None:
+    cover = ExitCover(enter_bps=20_000, leave_bps=15_000)
+    for available_raw, kept in ((28 * 10**11, True), (24 * 10**11, False)):
+        rows = [[Said(0.03, available_raw=available_raw), Said(0.04)]]
+        restrained = cover.restrain(worlds.look(worlds.tape(rows), worlds.holding(ONE)), all_in(ONE))
+        assert (weights(restrained) == {ONE.id: WAD}) is kept

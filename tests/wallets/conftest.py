@@ -59,6 +59,7 @@ def chain(running_chain: Chain) -> Iterator[Chain]:
     """The local chain; whatever a test mines is undone."""
     snapshot = running_chain.devnet.node.snapshot()
     yield running_chain
+    running_chain.devnet.node.rpc("anvil_dropAllTransactions")
     running_chain.devnet.node.rpc("evm_setAutomine", True)
     running_chain.devnet.node.revert(snapshot)
 

@@ -1,5 +1,6 @@
 """A live wallet in the test's own process: a key known to the test, an operator, a store in a folder."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,14 +56,30 @@ class Bench:
         return verdict
 
 
+def said_yes(key: Ed25519PrivateKey, name: str, digest: str) -> Yes:
+    """A yes to any digest, as a program that checks nothing would write it."""
+    return Yes(name, digest, key.sign(f"usufruct approval v1\n{name}\n{digest}\n".encode()).hex())
+
+
 def yes(approved: Approved) -> tuple[Yes, ...]:
-    return (operators.sign_yes(ADA, "ada", approved.digest),)
+    return (said_yes(ADA, "ada", approved.digest),)
 
 
 def supply_plan(chain: Chain, whole: int = 1_000, market_id: str = "aave-core:USDC") -> Plan:
     """Lend so many dollars, as of the latest block."""
     block = chain.devnet.node.latest()[0]
     return Plan((Supply(chain.market(market_id), chain.usdc(whole)),), block, "to earn")
+
+
+def look_after(at: Bench) -> None:
+    """What an idle keeper does about plans that were left: a look at each, and again until nothing moves."""
+    for _ in range(20):
+        for known in at.wallet.unfinished():
+            at.wallet.look_after(known.intent)
+        unfinished = at.wallet.unfinished()
+        if not any(signed.state == "sent" for known in unfinished for signed in at.parts.store.signed(known.intent)):
+            return
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from strategies.domain import (
     Amount,
     Approve,
     Borrow,
+    Market,
     Portfolio,
     Position,
     Quote,
@@ -172,6 +173,23 @@ def test_refuses_an_allowance_that_stays() -> None:
     assert rules(checks.no_allowance_left, replace(made, expected=left, effects=left)) == ["approval"]
 
 
+@pytest.mark.parametrize(("before_raw", "after_raw", "refused"), [(5, 5, False), (5, 4, False), (5, 6, True), (0, 1, True)])
+def test_an_allowance_that_stood_before_blocks_nothing_unless_it_grew(before_raw: int, after_raw: int, refused: bool) -> None:
+    made = case((Withdraw(ONE, ALL),), portfolio=HELD, standing=(Allowance(USDC.address, STRANGER, before_raw),))
+    assert made.effects is not None
+    left = replace(made.effects, allowances=(Allowance(USDC.address, STRANGER, after_raw),))
+    assert bool(checks.no_allowance_left(replace(made, effects=left))) == refused
+
+
+@pytest.mark.parametrize("calls", [slice(None), slice(1, None)])
+def test_an_allowance_that_the_plan_gives_or_uses_is_used_up_whatever_stood_before(calls: slice) -> None:
+    made = case(SUPPLY, standing=(Allowance(USDC.address, ONE.address, 10_000 * cases.USD),))
+    assert made.effects is not None
+    left = replace(made.effects, allowances=(Allowance(USDC.address, ONE.address, 1),))
+    midway = replace(made, calls=made.calls[calls], actions=made.actions[calls], effects=left)
+    assert rules(checks.no_allowance_left, midway) == ["approval"]
+
+
 def test_what_leaves_for_good_goes_to_the_treasury_only() -> None:
     assert checks.only_to_treasury(case((Transfer(usdc(1), TREASURY),))) == ()
     assert rules(checks.only_to_treasury, case((Transfer(usdc(1), STRANGER),))) == ["beneficiary"]
@@ -262,6 +280,22 @@ def test_a_market_holds_no_more_than_its_cap_and_leaving_is_never_blocked() -> N
     assert checks.within_market_cap(swap) == ()
 
 
+def test_a_markets_cap_is_of_what_is_supplied_whatever_is_borrowed_there() -> None:
+    tight, rich = (
+        policy(max_market_usd=20_000),
+        Portfolio((usdc(50_000), weth(20), Amount(ETHER, WAD)), (Position(AAVE_WETH, 20 * WAD),)),
+    )
+    loop = (Supply(AAVE_USDC, usdc(39_000)), Borrow(AAVE_USDC, usdc(20_000)))
+    assert rules(checks.within_market_cap, lending(*loop, portfolio=rich, policy=tight)) == ["cap-market"]
+    again = lending(Supply(AAVE_USDC, usdc(19_000)), Borrow(AAVE_USDC, usdc(10_000)), portfolio=rich, policy=tight)
+    assert checks.within_market_cap(again) == ()
+    owing = replace(rich, positions=(*rich.positions, Position(AAVE_USDC, 15_000 * cases.USD, 14_000 * cases.USD)))
+    assert rules(checks.within_market_cap, lending(Supply(AAVE_USDC, usdc(6_000)), portfolio=owing, policy=tight)) == [
+        "cap-market"
+    ]
+    assert checks.within_market_cap(lending(Supply(AAVE_USDC, usdc(1_000)), portfolio=owing, policy=tight)) == ()
+
+
 def _rich(supplied: int) -> Portfolio:
     return Portfolio((usdc(50_000), Amount(ETHER, WAD)), (Position(ONE, supplied * cases.USD),))
 
@@ -297,6 +331,35 @@ def test_reducing_risk_is_never_blocked_below_the_floor() -> None:
     assert rules(checks.healthy, lending(Borrow(AAVE_USDC, usdc(1)), portfolio=OWING, policy=strict)) == ["health"]
 
 
+def blind(made: Case, market: Market, how: str) -> Case:
+    """The same with one market unread or unpriced."""
+    states = tuple(
+        state if known.id != market.id else None if how == "unread" else replace(state, price_usd_e8=0)  # type: ignore[type-var]
+        for known, state in zip(LENDING.markets, made.reading.states, strict=True)
+    )
+    return replace(made, reading=replace(made.reading, states=states))
+
+
+@pytest.mark.parametrize("how", ["unread", "unpriced"])
+def test_a_debt_or_a_claim_that_is_unread_or_unpriced_is_never_a_debt_of_nothing(how: str) -> None:
+    out = lending(Withdraw(AAVE_WETH, weth(1)), portfolio=OWING)
+    assert checks.healthy(out) == ()
+    assert rules(checks.healthy, blind(out, AAVE_USDC, how)) == ["health"]
+    lent = replace(OWING, positions=(replace(OWING.positions[0], shares_raw=1), OWING.positions[1]))
+    more = lending(Borrow(AAVE_USDC, usdc(1)), portfolio=lent)
+    assert rules(checks.healthy, more) == []
+    assert "health" in rules(checks.healthy, blind(more, AAVE_WETH, how))
+
+
+@pytest.mark.parametrize("how", ["unread", "unpriced"])
+def test_what_is_unread_or_unpriced_blocks_no_plan_that_cannot_weaken_it(how: str) -> None:
+    assert checks.healthy(blind(lending(Repay(AAVE_USDC, usdc(100)), portfolio=OWING), AAVE_WETH, how)) == ()
+    elsewhere = replace(OWING, positions=(*OWING.positions, Position(ONE, 5 * cases.USD)))
+    assert checks.healthy(blind(lending(Withdraw(ONE, ALL), portfolio=elsewhere), AAVE_USDC, how)) == ()
+    free = Portfolio(LENT.idle, (Position(AAVE_WETH, 9 * WAD), Position(AAVE_USDC, 5)))
+    assert checks.healthy(blind(lending(Withdraw(AAVE_WETH, weth(1)), portfolio=free), AAVE_USDC, how)) == ()
+
+
 @pytest.mark.parametrize(
     ("change", "refused"),
     [
@@ -328,6 +391,20 @@ def test_the_way_out_stays_paid_for() -> None:
     assert checks.reserve_kept(case(SUPPLY, portfolio=enough)) == ()
     assert rules(checks.reserve_kept, case(SUPPLY, portfolio=worlds.idle(ether_wei=cost_wei + WAD // 100 - 1))) == ["gas"]
     assert rules(checks.reserve_kept, case(SUPPLY, portfolio=worlds.idle(ether_wei=0), fees=None)) == ["gas"]
+
+
+def test_a_revocation_is_never_blocked_by_budget_reserve_or_missing_prices() -> None:
+    cost_wei = 500_000 * 10 * GWEI
+    poor, spent = worlds.idle(ether_wei=cost_wei), 10**6 * USD_E8
+    revoke = case((Revoke(USDC, STRANGER),), portfolio=poor, gas_day_usd_e8=spent, spent_day_usd_e8=spent)
+    bare = replace(revoke, reading=replace(revoke.reading, quotes=()))
+    for check in CHECKS:
+        assert check(bare) == (), check.__name__
+    broke = replace(revoke, portfolio=worlds.idle(ether_wei=cost_wei - 1))
+    assert rules(checks.reserve_kept, broke) == ["gas"]
+    more = case((Revoke(USDC, STRANGER), Withdraw(ONE, ALL)), portfolio=replace(HELD, idle=poor.idle), gas_day_usd_e8=spent)
+    assert rules(checks.within_gas_budget, more) == ["gas"]
+    assert rules(checks.reserve_kept, more) == ["gas"]
 
 
 def test_refuses_what_the_models_refuse() -> None:

@@ -33,6 +33,7 @@ def test_an_ordinary_plan_is_approved_and_bound_to_its_bytes() -> None:
         chain_id=made.policy.chain_id,
         account=ACCOUNT,
         calls=made.calls,
+        effects=verdict.effects,
         intent="plan-1",
         policy_digest=policy_digest(made.policy),
         expiry=verdict.expiry,

@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 
 from strategies.errors import IncompleteRead, SettingsError, StoreUnwritable, WrongChain
+from tests import worlds
 from tests.wallets.chain import Chain, policy_for
 from tests.wallets.keeper_process import ROOT
 from tests.wallets.live_parts import ACCOUNT, OPERATOR, Bench, bench, supply_plan, yes
-from wallets import keeper, keystore
+from wallets import keeper, keystore, pinned
 from wallets.client import AskStatus, Execute, Failure, Judge, Status
 from wallets.door import Job
 from wallets.keeper import Keeper, KeeperSettings
 from wallets.live import LiveWallet
-from wallets.pause import Brake, put_pause
+from wallets.pause import PAUSE_FILE, PAUSE_FLAG, Brake, put_pause, read_pause
+from wallets.store import Intent, Store
 from wallets.wallet import Receipt
 
 STRANGER = "0x" + "de" * 20
@@ -62,17 +64,68 @@ def test_works_until_it_is_told_to_end(chain: Chain, tmp_path: Path) -> None:
 def test_an_endpoint_that_is_away_does_not_end_an_idle_keeper(
     chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(wallet: LiveWallet) -> None:
+    def away(wallet: LiveWallet, intent: str) -> None:
         raise IncompleteRead("nobody there")
 
-    monkeypatch.setattr(LiveWallet, "unfinished", lambda wallet: ("one",))
-    monkeypatch.setattr(LiveWallet, "reconcile", away)
+    left = Intent("one", "", "", "", "signed", None, 0, 0)
+    monkeypatch.setattr(LiveWallet, "unfinished", lambda wallet: (left,))
+    monkeypatch.setattr(LiveWallet, "look_after", away)
     monkeypatch.setattr(keeper, "UNFINISHED_SECONDS", 0.0)
     with bench(chain, tmp_path) as at:
-        keeper_of(at, tmp_path)._tidy()
-        assert "nobody there" in at.parts.store.lines()[-1]
-        monkeypatch.setattr(LiveWallet, "reconcile", lambda wallet: at.parts.store.close())
-        keeper_of(at, tmp_path)._tidy()
+        found = keeper_of(at, tmp_path)
+        for _ in range(3):
+            found._tidy()
+        assert [line for line in at.parts.store.lines() if "nobody there" in line] == list(at.parts.store.lines())[-1:]
+        assert found._wallet.unfinished() == (left,)
+
+
+@pytest.mark.chain
+def test_plans_left_half_done_are_looked_at_one_after_another_and_no_flood_of_requests_prevents_it(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    jobs, ending = queue.SimpleQueue[Job](), threading.Event()
+
+    def look(wallet: LiveWallet, intent: str) -> None:
+        looked.append(intent)
+        if len(looked) == 2:
+            ending.set()
+
+    left = tuple(Intent(name, "", "", "", "signed", None, 0, 0) for name in ("one", "two"))
+    monkeypatch.setattr(LiveWallet, "unfinished", lambda wallet: left)
+    monkeypatch.setattr(LiveWallet, "look_after", look)
+    for _ in range(1_000):
+        jobs.put(Job(AskStatus()))
+    with bench(chain, tmp_path) as at:
+        keeper_of(at, tmp_path).work(jobs, ending)
+    assert looked == ["one", "two"]
+    assert jobs.qsize() == 998
+
+
+@pytest.mark.chain
+def test_a_pause_file_is_remembered_in_a_turn_whoever_deletes_it_then(chain: Chain, tmp_path: Path) -> None:
+    ending = threading.Event()
+    with bench(chain, tmp_path) as at:
+        put_pause(tmp_path, "why not")
+        threading.Timer(0.1, ending.set).start()
+        keeper_of(at, tmp_path).work(queue.SimpleQueue[Job](), ending)
+        (tmp_path / PAUSE_FILE).unlink()
+        assert "why not" in (at.parts.store.flag(PAUSE_FLAG) or "")
+
+
+def test_a_stop_is_in_the_store_at_once_and_a_file_where_the_store_cannot_be_written(tmp_path: Path) -> None:
+    policy = policy_for(ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
+    with Store(tmp_path / keeper.STORE) as store:
+        stopped = keeper.stop(tmp_path, policy, "smoke")
+        assert stopped.pause_id in (store.flag(PAUSE_FLAG) or "")
+        second = keeper.stop(tmp_path, policy, "fire")
+        assert second.pause_id != stopped.pause_id
+        assert second.pause_id in (store.flag(PAUSE_FLAG) or "")
+    (tmp_path / keeper.STORE).chmod(0o644)  # refused by the store
+    third = keeper.stop(tmp_path, policy, "flood")
+    found = read_pause(tmp_path)
+    assert found is not None
+    assert found.id == third.pause_id
 
 
 @pytest.mark.chain
@@ -100,19 +153,26 @@ def test_serves_in_this_process_and_ends_on_sigterm(
 
 
 @pytest.mark.chain
-def test_refuses_another_chain_and_other_code(chain: Chain) -> None:
+def test_refuses_another_chain(chain: Chain) -> None:
     policy, deployment, endpoint = policy_for(ACCOUNT, chain.deployment), chain.deployment, chain.endpoint()
     keeper.refuse_other_chain(endpoint, policy, deployment)
-    keeper.refuse_other_code(endpoint, deployment)
     for other in (policy.model_copy(update={"chain_id": 1}), policy):
         changed = deployment if other is not policy else replace(deployment, chain_id=1)
         with pytest.raises(WrongChain):
             keeper.refuse_other_chain(endpoint, other, changed)
-    token = chain.devnet.token("USDC")
-    with pytest.raises(SettingsError, match="is not what the deployment pins"):
-        keeper.refuse_other_code(endpoint, replace(deployment, code={**deployment.code, token: "0x" + "00" * 32}))
-    with pytest.raises(SettingsError, match="pins no code"):
-        keeper.refuse_other_code(endpoint, replace(deployment, code={}))
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("what", ["multicall", "USDC", "pool", "receipt", "debt", "stable_debt", "strategy", "oracle"])
+def test_every_address_that_is_called_or_asked_is_pinned(chain: Chain, what: str) -> None:
+    deployment, market = chain.deployment, chain.market("aave-core:USDC")
+    named = {"multicall": deployment.multicall, "USDC": chain.devnet.token("USDC"), "pool": market.address}
+    address = {**named, **dict(market.contracts)}[what]
+    assert pinned.otherwise(chain.endpoint(), deployment) == ""
+    other = replace(deployment, code={**deployment.code, address: "0x" + "00" * 32})
+    assert f"{address} is not what the deployment pins" in pinned.otherwise(chain.endpoint(), other)
+    absent = replace(deployment, code={known: code for known, code in deployment.code.items() if known != address})
+    assert f"pins no code for {address}" in pinned.otherwise(chain.endpoint(), absent)
 
 
 def test_a_folder_is_made_private_and_an_open_one_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from strategies.errors import KeeperUnreachable, NotApproved
 from strategies.protocols import registry
 from tests.wallets.chain import USDC, Chain, policy_for
 from tests.wallets.keeper_process import Running, launch, running, write_settings
-from tests.wallets.live_parts import ADA, EVE, OPERATOR, supply_plan, yes
+from tests.wallets.live_parts import ADA, EVE, OPERATOR, said_yes, supply_plan, yes
 from tests.wallets.loopback import Loopback, Respond, forward, questions
 from wallets import keeper, keystore, operators, pause, wire
 from wallets.client import Answer, Failure, Stop, Stopped, read_line
@@ -120,8 +121,8 @@ def test_a_client_that_forges_or_replays_gets_nothing(house: House, running_keep
     theft = registry.encode(Transfer(chain.usdc(10), STRANGER), house.account)
     forgeries: list[tuple[Approved, Any]] = [
         (one, ()),
-        (one, (operators.sign_yes(EVE, "ada", one.digest),)),
-        (one, (operators.sign_yes(EVE, "eve", one.digest),)),
+        (one, (said_yes(EVE, "ada", one.digest),)),
+        (one, (said_yes(EVE, "eve", one.digest),)),
         (one, yes(two)),
         (replace(one, digest=two.digest), yes(two)),
         (replace(one, intent="never judged"), yes(one)),
@@ -294,19 +295,25 @@ class Holding:
         return answer
 
 
+def asked_in_vain(found: Running, approved: Approved) -> threading.Thread:
+    """A client that waits for an execution whose keeper will die."""
+
+    def ask() -> None:
+        with pytest.raises(KeeperUnreachable):
+            found.client.execute(approved, yes(approved))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    return asking
+
+
 @pytest.mark.chain
 @pytest.mark.parametrize("forwards", [False, True])
 def test_kill_9_between_storing_and_hearing_mines_exactly_once(house: House, forwards: bool) -> None:
     holding = Holding(house.chain.url, forwards, threading.Event(), threading.Event(), [])
     with Loopback(holding.respond()) as proxy, house.over(proxy.url).keeper() as first:
         approved = approved_by(first, supply_plan(house.chain))
-
-        def ask() -> None:
-            with pytest.raises(KeeperUnreachable):
-                first.client.execute(approved, yes(approved))
-
-        asking = threading.Thread(target=ask)
-        asking.start()
+        asking = asked_in_vain(first, approved)
         assert holding.reached.wait(30)
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
@@ -319,6 +326,34 @@ def test_kill_9_between_storing_and_hearing_mines_exactly_once(house: House, for
     assert house.chain.sent(house.account) == 2
     assert len(set(holding.raws)) == 2
     assert house.chain.balance_raw(house.account) == 99_000 * USDC
+
+
+@pytest.mark.chain
+def test_a_keeper_that_finds_a_waiting_transaction_listens_at_once_and_settles_it_later(house: House) -> None:
+    node = house.chain.devnet.node
+    patient = replace(
+        house, settings=write_settings(house.settings.with_name("p.json"), **house.content | {"receipt_timeout_seconds": 600})
+    )
+    with house.keeper() as first:
+        approved = approved_by(first, supply_plan(house.chain))
+        node.rpc("evm_setAutomine", False)
+        asking = asked_in_vain(first, approved)
+        while node.rpc("txpool_status")["pending"] == "0x0":
+            time.sleep(0.02)
+        first.kill()
+        asking.join()
+    with patient.keeper() as second:
+        assert second.client.status().unfinished == ("one",)
+        assert isinstance(second.client.judge(supply_plan(house.chain, 2_000), "two"), Approved)
+        pause_id = second.client.stop("not now")
+        assert second.client.status().pause_id == pause_id
+        node.mine()
+        node.rpc("evm_setAutomine", True)
+        while second.client.status().unfinished:
+            time.sleep(0.02)
+        receipt = second.client.execute(approved, ())
+    assert "not now" in receipt.note
+    assert house.chain.allowance_raw(house.account, house.chain.market("aave-core:USDC").address) == 0
 
 
 @pytest.mark.chain

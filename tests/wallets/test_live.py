@@ -9,13 +9,13 @@ from eth_account import Account
 
 from agent.devnet import scenes
 from strategies.domain import ALL, Amount, Approve, Plan, Revoke, Supply, Transfer, Withdraw
-from strategies.errors import KeeperEnding, NotApproved, ReceiptTimeout
+from strategies.errors import KeeperEnding, NotApproved, ReceiptTimeout, UnsupportedState
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
 from tests.wallets.chain import USDC, Chain
-from tests.wallets.live_parts import ACCOUNT, ADA, EVE, Switch, bench, supply_plan, yes
+from tests.wallets.live_parts import ACCOUNT, ADA, EVE, Switch, bench, look_after, said_yes, supply_plan, yes
 from tests.wallets.loopback import Loopback, forward, questions, rewriting, without
-from wallets import journal, operators
+from wallets import evidence, journal
 from wallets import reading as blocks
 from wallets.live import LiveWallet
 from wallets.signer import Signer
@@ -119,13 +119,13 @@ def test_an_absurd_tip_is_held_to_the_policys_cap(chain: Chain, tmp_path: Path) 
 def test_refuses_to_execute_without_an_enrolled_operators_yes_to_this_digest(chain: Chain, tmp_path: Path, kind: str) -> None:
     with bench(chain, tmp_path) as at:
         approved = at.approved(supply_plan(chain))
-        good = operators.sign_yes(ADA, "ada", approved.digest)
+        good = said_yes(ADA, "ada", approved.digest)
         offered: dict[str, tuple[Yes, ...]] = {
             "none": (),
-            "stranger": (operators.sign_yes(EVE, "eve", approved.digest),),
-            "forged": (operators.sign_yes(EVE, "ada", approved.digest),),
-            "other digest": (operators.sign_yes(ADA, "ada", "00" * 32),),
-            "good and bad": (good, operators.sign_yes(EVE, "ada", approved.digest)),
+            "stranger": (said_yes(EVE, "eve", approved.digest),),
+            "forged": (said_yes(EVE, "ada", approved.digest),),
+            "other digest": (said_yes(ADA, "ada", "00" * 32),),
+            "good and bad": (good, said_yes(EVE, "ada", approved.digest)),
         }
         with pytest.raises(NotApproved):
             at.wallet.execute(approved, offered[kind])
@@ -196,6 +196,21 @@ def test_refuses_a_plan_that_is_too_many_blocks_old(chain: Chain, tmp_path: Path
     assert chain.sent(ACCOUNT) == 0
 
 
+def test_code_that_changed_since_the_start_is_refused_before_anything_is_signed(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    oracle, node = dict(core.contracts)["oracle"], chain.devnet.node
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+        code = node.rpc("eth_getCode", oracle, "latest")
+        node.rpc("anvil_setCode", oracle, code + "00")
+        with pytest.raises(NotApproved, match=f"{oracle} is not what the deployment pins"):
+            at.wallet.execute(approved, yes(approved))
+        assert at.wallet.unfinished() == ()
+        assert chain.sent(ACCOUNT) == 0
+        node.rpc("anvil_setCode", oracle, code)
+        assert at.wallet.execute(approved, yes(approved)).complete
+
+
 def test_a_pause_stops_judging_and_executing(chain: Chain, tmp_path: Path) -> None:
     with bench(chain, tmp_path) as at:
         approved = at.approved(supply_plan(chain))
@@ -258,7 +273,7 @@ def test_an_ending_keeper_signs_nothing_more_and_goes_on_when_it_is_back(chain: 
             at.wallet.execute(approved, yes(approved))
         assert chain.sent(ACCOUNT) == 1
     with bench(chain, tmp_path) as again:
-        again.wallet.reconcile()
+        look_after(again)
         assert again.wallet.execute(approved, ()).complete
     assert chain.sent(ACCOUNT) == 2
     assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
@@ -272,7 +287,7 @@ def test_a_plan_cut_off_too_long_ago_is_closed_and_its_allowance_revoked(chain: 
             at.wallet.execute(approved, yes(approved))
     scenes.pass_time(chain.devnet, 3_600)
     with bench(chain, tmp_path) as again:
-        again.wallet.reconcile()
+        look_after(again)
         receipt = again.wallet.execute(approved, ())
         assert again.wallet.unfinished() == ()
     assert not receipt.complete
@@ -310,7 +325,7 @@ def test_a_death_around_sending_mines_the_same_bytes_once(chain: Chain, tmp_path
                 with pytest.raises(Died):
                     at.wallet.execute(approved, yes(approved))
         with bench(chain, tmp_path, url=proxy.url) as again:
-            again.wallet.reconcile()
+            look_after(again)
             receipt = again.wallet.execute(approved, yes(approved))
     assert receipt.complete
     assert chain.sent(ACCOUNT) == 2
@@ -328,12 +343,66 @@ def test_the_days_cap_holds_over_plans_and_counts_what_is_pending(chain: Chain, 
     assert chain.sent(ACCOUNT) == 2
 
 
-def test_an_allowance_left_by_others_must_be_revoked_first(chain: Chain, tmp_path: Path) -> None:
-    core = chain.market("aave-core:USDC")
-    (stray,) = registry.encode(Approve(chain.usdc(5), core.address), ACCOUNT)
+def stray_allowance(chain: Chain) -> None:
+    """Five dollars, to the core pool, by another program with the same key."""
+    (stray,) = registry.encode(Approve(chain.usdc(5), chain.market("aave-core:USDC").address), ACCOUNT)
     chain.send_as(ACCOUNT, stray.target, stray.data)
+
+
+def test_an_allowance_left_by_others_does_not_block_the_way_out(chain: Chain, tmp_path: Path) -> None:
+    prime = chain.market("aave-prime:USDC")
     with bench(chain, tmp_path) as at:
-        assert "approval" in rules(at.wallet.judge(supply_plan(chain, market_id="aave-prime:USDC"), "one"))
+        lend = at.approved(supply_plan(chain, market_id=prime.id), "lend")
+        assert at.wallet.execute(lend, yes(lend)).complete
+        stray_allowance(chain)
+        out = at.approved(Plan((Withdraw(prime, ALL),), chain.devnet.node.latest()[0], "out"), "out")
+        assert at.wallet.execute(out, yes(out)).complete
+    assert chain.balance_raw(ACCOUNT) >= 100_000 * USDC - 1
+    assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+
+
+def test_a_revocation_needs_no_gas_budget_and_no_reserve(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    stray_allowance(chain)
+    with bench(chain, tmp_path, max_day_gas_usd=1, min_native_reserve_wei=10**24) as at:
+        assert "gas" in rules(at.wallet.judge(supply_plan(chain), "one"))
+        at.parts.store.reserve(
+            intent="x", usd_e8=0, gas_usd_e8=10**8, now=at.parts.endpoint.now(), max_day_usd_e8=0, max_day_gas_usd_e8=10**8
+        )
+        clean = at.approved(Plan((Revoke(core.asset, core.address),), chain.devnet.node.latest()[0], "tidy"), "two")
+        assert at.wallet.execute(clean, yes(clean)).complete
+    assert chain.allowance_raw(ACCOUNT, core.address) == 0
+
+
+def test_a_plan_of_very_many_calls_is_refused_before_it_is_written_down_and_a_long_reason_is_cut(
+    chain: Chain, tmp_path: Path
+) -> None:
+    with bench(chain, tmp_path, max_calls=10_000) as at:
+        block = chain.devnet.node.latest()[0]
+        call = Call(chain.devnet.token("USDC"), bytes(4))
+        assert rules(at.wallet.judge_calls((call,) * 65, intent="a", plan_block=block, reason="")) == {"plan"}
+        assert at.parts.store.lines() == ()
+        assert "selector" in rules(at.wallet.judge_calls((call,) * 64, intent="b", plan_block=block, reason="A" * 301))
+        assert json.loads(at.parts.store.lines()[0])["content"]["reason"] == "A" * 300
+
+
+def test_a_state_that_the_simulation_reaches_and_no_adapter_reads_is_a_refusal(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object, **__: object) -> None:
+        raise UnsupportedState(market_id="aave-core:USDC", what="supplied but not used as collateral, while debt is owed")
+
+    monkeypatch.setattr(evidence, "simulate", unreadable)
+    with bench(chain, tmp_path) as at:
+        verdict = at.wallet.judge(supply_plan(chain), "one")
+    assert rules(verdict) == {"simulation"}
+    assert "not used as collateral" in str(verdict)
+
+
+def test_a_stray_allowance_can_be_revoked_by_a_plan(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    stray_allowance(chain)
+    with bench(chain, tmp_path) as at:
         clean = Plan((Revoke(core.asset, core.address),), chain.devnet.node.latest()[0], "tidy")
         approved = at.approved(clean, "two")
         assert at.wallet.execute(approved, yes(approved)).complete

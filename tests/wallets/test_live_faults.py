@@ -1,16 +1,20 @@
 """What other keys, nodes, clocks and deaths do to a plan under way: at most once, no allowance left, every fact recorded."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.devnet import scenes
-from strategies.errors import NonceGap, ReceiptTimeout
+from strategies.domain import Plan, Revoke
+from strategies.errors import NotApproved, ReceiptTimeout
 from tests.wallets.chain import USDC, Chain
-from tests.wallets.live_parts import ACCOUNT, Bench, bench, supply_plan, yes
+from tests.wallets.live_parts import ACCOUNT, Bench, bench, look_after, supply_plan, yes
 from tests.wallets.loopback import Loopback, forward, questions, without
+from wallets import live, sending, settling
 from wallets.wallet import Approved
 
 pytestmark = pytest.mark.chain
@@ -41,15 +45,12 @@ class Died(BaseException):
 
 def die_before_sending(at: Bench, approved: Approved) -> None:
     """The first transaction is signed and stored, and then nothing more happens."""
-    real = type(at.parts.endpoint.rpc).ask
 
-    def ask(self: object, method: str, *params: object) -> object:
-        if method == "eth_sendRawTransaction":
-            raise Died
-        return real(self, method, *params)  # type: ignore[arg-type]
+    def die(*_: object) -> None:
+        raise Died
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(at.parts.endpoint.rpc), "ask", ask)
+        patch.setattr(sending, "send", die)
         with pytest.raises(Died):
             at.wallet.execute(approved, yes(approved))
 
@@ -117,7 +118,7 @@ def test_bytes_that_were_never_sent_and_may_not_be_are_dropped_and_their_nonce_i
         scenes.pass_time(chain.devnet, 3_600)
     with bench(chain, tmp_path) as again:
         again.switch.paused = "stopped" if why == "paused" else ""
-        again.wallet.reconcile()
+        look_after(again)
         receipt = again.wallet.execute(approved, ())
         assert not receipt.complete
         assert receipt.transactions == ()
@@ -129,13 +130,112 @@ def test_bytes_that_were_never_sent_and_may_not_be_are_dropped_and_their_nonce_i
     assert chain.sent(ACCOUNT) == 2
 
 
+def pending_usd_e8(at: Bench) -> int:
+    return at.parts.store.reserved("one").usd_e8
+
+
+def sent_and_forgotten(chain: Chain, at: Bench) -> bytes:
+    """The first transaction was handed over, and the endpoint has dropped it; others may not have."""
+    approved = at.approved(supply_plan(chain))
+    chain.devnet.node.rpc("evm_setAutomine", False)
+    with pytest.raises(ReceiptTimeout):
+        at.wallet.execute(approved, yes(approved))
+    chain.devnet.node.rpc("anvil_dropAllTransactions")
+    (stored,) = at.parts.store.signed("one")
+    return stored.raw
+
+
+@pytest.mark.parametrize("why", ["expired", "paused"])
+@pytest.mark.parametrize("end", ["mined", "overtaken"])
+def test_bytes_that_were_sent_are_given_up_only_when_another_transaction_used_their_nonce(
+    chain: Chain, tmp_path: Path, why: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = chain.devnet.node
+    with bench(chain, tmp_path, patience_seconds=0.2) as at:
+        raw = sent_and_forgotten(chain, at)
+    if why == "expired":
+        scenes.pass_time(chain.devnet, 3_600)
+    with bench(chain, tmp_path, patience_seconds=0.2) as again:
+        again.switch.paused = "stopped" if why == "paused" else ""
+        look_after(again)
+        with pytest.raises(ReceiptTimeout):
+            again.wallet.execute_remembered("one", again.parts.store.intents("signed")[0].digest, ())
+        assert [signed.state for signed in again.parts.store.signed("one")] == ["sent"]
+        assert [known.intent for known in again.wallet.unfinished()] == ["one"]
+        assert pending_usd_e8(again) == 1_000 * 10**8
+        if end == "mined":
+            node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
+        else:
+            chain.send_as(ACCOUNT, STRANGER, nonce="0x0")
+        node.mine()
+        node.rpc("evm_setAutomine", True)
+        if end == "overtaken":
+            look_after(again)
+            assert pending_usd_e8(again) == 1_000 * 10**8  # one endpoint may hide a receipt
+            monkeypatch.setattr(live, "OVERTAKEN_SECONDS", 0.0)
+        look_after(again)
+        assert again.wallet.unfinished() == ()
+        assert [signed.state for signed in again.parts.store.signed("one")] == ["mined" if end == "mined" else "dropped"]
+        assert again.parts.store.spent(again.parts.endpoint.now()).usd_e8 == (1_000 * 10**8 if end == "mined" else 0)
+    assert allowance_raw(chain) == 0
+
+
+def test_an_idle_look_waits_for_nothing(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bench(chain, tmp_path, patience_seconds=0.2) as at:
+        sent_and_forgotten(chain, at)
+
+    def sleep(seconds: float) -> None:
+        raise AssertionError(f"it slept for {seconds} s")
+
+    with bench(chain, tmp_path, patience_seconds=120) as again:
+        monkeypatch.setattr(settling.time, "sleep", sleep)
+        again.wallet.look_after("one")
+        again.wallet.look_after("one")
+        assert kinds(again).count("unsettled") == 1
+
+
+def test_a_receipts_timeout_says_how_long_was_really_waited(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path, patience_seconds=120) as at:
+        approved = at.approved(supply_plan(chain))
+        chain.devnet.node.rpc("evm_setAutomine", False)
+        real = settling.send
+
+        def end(*given: Any) -> str:
+            at.switch.ending = True
+            return real(*given)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(settling, "send", end)
+            with pytest.raises(ReceiptTimeout, match="after 0 s"):
+                at.wallet.execute(approved, yes(approved))
+
+
+def test_a_transaction_that_a_reorg_dropped_is_sent_again(chain: Chain, tmp_path: Path) -> None:
+    node = chain.devnet.node
+    with bench(chain, tmp_path) as at:
+        before = node.snapshot()
+        one = at.approved(supply_plan(chain), "one")
+        assert at.wallet.execute(one, yes(one)).complete
+        node.revert(before)
+        assert chain.sent(ACCOUNT) == 0
+        two = at.approved(supply_plan(chain, 2_000), "two")
+        with pytest.raises(NotApproved, match="the store expects"):
+            at.wallet.execute(two, yes(two))
+        assert at.wallet.unfinished() == ()
+        assert kinds(at).count("sent-again") == 2
+        while chain.sent(ACCOUNT) < 2:
+            time.sleep(0.02)
+        assert at.wallet.execute(two, yes(two)).complete
+    assert chain.balance_raw(ACCOUNT) == 97_000 * USDC
+
+
 def test_bytes_that_were_never_sent_are_sent_as_they_are_while_the_plan_holds(chain: Chain, tmp_path: Path) -> None:
     with bench(chain, tmp_path) as at:
         approved = at.approved(supply_plan(chain))
         die_before_sending(at, approved)
         (stored,) = at.parts.store.signed("one")
     with bench(chain, tmp_path) as again:
-        again.wallet.reconcile()
+        look_after(again)
         assert [signed.state for signed in again.parts.store.signed("one")] == ["mined"]
         receipt = again.wallet.execute(approved, ())
     assert receipt.complete
@@ -197,8 +297,12 @@ def test_an_allowance_that_cannot_be_revoked_is_named(chain: Chain, tmp_path: Pa
     assert "allowances stay open" in receipt.note
     assert allowance_raw(chain) == 1_000 * USDC
     with bench(chain, tmp_path) as again:
-        other = again.wallet.judge(supply_plan(chain, market_id="aave-prime:USDC"), "two")
-    assert not isinstance(other, Approved)
+        clean = again.approved(
+            Plan((Revoke(chain.deployment.asset("USDC"), chain.market(CORE).address),), chain.devnet.node.latest()[0], "tidy"),
+            "two",
+        )
+        assert again.wallet.execute(clean, yes(clean)).complete
+    assert allowance_raw(chain) == 0
 
 
 def test_a_death_while_revoking_is_taken_up_again(chain: Chain, tmp_path: Path) -> None:
@@ -219,7 +323,7 @@ def test_a_death_while_revoking_is_taken_up_again(chain: Chain, tmp_path: Path) 
     assert allowance_raw(chain) == 1_000 * USDC
     with bench(chain, tmp_path) as again:
         again.switch.paused = "pulled midway"
-        again.wallet.reconcile()
+        look_after(again)
         receipt = again.wallet.execute(approved, ())
         assert again.wallet.unfinished() == ()
     assert allowance_raw(chain) == 0
@@ -235,11 +339,11 @@ def test_a_transaction_still_waiting_at_the_start_is_written_down_and_asked_for_
         with pytest.raises(ReceiptTimeout):
             at.wallet.execute(approved, yes(approved))
     with bench(chain, tmp_path, patience_seconds=0.2) as again:
-        again.wallet.reconcile()
+        look_after(again)
         assert "unsettled" in kinds(again)
         node.mine()
         node.rpc("evm_setAutomine", True)
-        again.wallet.reconcile()
+        look_after(again)
         assert again.wallet.execute(approved, ()).complete
     assert chain.sent(ACCOUNT) == 2
 
@@ -252,13 +356,13 @@ def test_a_transaction_that_is_not_mined_stays_open_and_nothing_is_signed_beside
         node.rpc("evm_setAutomine", False)
         with pytest.raises(ReceiptTimeout):
             at.wallet.execute(approved, yes(approved))
-        with pytest.raises(NonceGap):
+        with pytest.raises(NotApproved, match="the store expects"):
             at.wallet.execute(other, yes(other))
-        assert [known.intent for known in at.wallet.unfinished()] == ["one", "two"]
+        assert [known.intent for known in at.wallet.unfinished()] == ["one"]
         node.mine()
         node.rpc("evm_setAutomine", True)
         assert at.wallet.execute(approved, ()).complete
-        assert at.wallet.execute(other, ()).complete
+        assert at.wallet.execute(other, yes(other)).complete
     assert chain.sent(ACCOUNT) == 4
     assert chain.balance_raw(ACCOUNT) == 97_000 * USDC
 

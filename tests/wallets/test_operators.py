@@ -1,6 +1,7 @@
 """A person's yes: bound to one digest, one name, one kind of statement."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.errors import KeystoreUnreadable, SettingsError
+from strategies.errors import KeystoreUnreadable, NotApproved, SettingsError
+from strategies.protocols.adapter import Call
 from tests import worlds
 from tests.wallets.chain import policy_for
 from wallets import operators
 from wallets.operators import Resume, check_resume, check_yes, sign_resume, sign_yes
-from wallets.policy import Operator
-from wallets.wallet import Yes
+from wallets.policy import Operator, Policy, policy_digest
+from wallets.wallet import Allowance, Approved, Change, Effects, Yes, approval_digest
 
 PASSWORD = "a long enough password"
-DIGEST = "ab" * 32
 PAUSE = "cd" * 16
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\x02" * 32)
@@ -27,27 +28,75 @@ POLICY = policy_for(
     Operator(name="ada", public_key=operators.public_key(KEY)),
     Operator(name="bob", public_key=operators.public_key(OTHER)),
 )
-digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+CALLS = (Call("0x" + "aa" * 20, b"\x09\x5e\xa7\xb3"),)
+EFFECTS = Effects((Change("0x" + "bb" * 20, "USDC", -5),), (), (50_000,), 1, 2)
 
 
-@given(digests)
-def test_an_enrolled_operators_yes_counts(digest: str) -> None:
-    assert check_yes(POLICY, sign_yes(KEY, "ada", digest), digest) is None
+def approved(*, intent: str = "one", policy: Policy = POLICY) -> Approved:
+    """What a guard would say of some calls."""
+    digest = approval_digest(
+        chain_id=policy.chain_id,
+        account=policy.account,
+        calls=CALLS,
+        effects=EFFECTS,
+        intent=intent,
+        policy_digest=policy_digest(policy),
+        expiry=99,
+    )
+    return Approved(intent, CALLS, EFFECTS, digest, 1, 99, 0)
 
 
-@given(digests, digests)
+def yes_of(key: Ed25519PrivateKey, name: str, of: Approved) -> Yes:
+    return sign_yes(key, name, of, policy=POLICY)
+
+
+APPROVED = approved()
+DIGEST = APPROVED.digest
+intents = st.text("abc.-", min_size=1, max_size=8)
+
+
+@given(intents)
+def test_an_enrolled_operators_yes_counts(intent: str) -> None:
+    shown = approved(intent=intent)
+    assert check_yes(POLICY, yes_of(KEY, "ada", shown), shown.digest) is None
+
+
+@given(intents, intents)
 def test_a_yes_counts_for_no_other_digest(one: str, other: str) -> None:
-    yes = sign_yes(KEY, "ada", one)
-    assert (check_yes(POLICY, yes, other) is None) == (one == other)
-    assert (check_yes(POLICY, Yes("ada", other, yes.signature), other) is None) == (one == other)
+    yes, digest = yes_of(KEY, "ada", approved(intent=one)), approved(intent=other).digest
+    assert (check_yes(POLICY, yes, digest) is None) == (one == other)
+    assert (check_yes(POLICY, Yes("ada", digest, yes.signature), digest) is None) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        replace(APPROVED, digest=approved(intent="theft").digest),
+        replace(APPROVED, digest="give me everything"),
+        replace(APPROVED, intent="two"),
+        replace(APPROVED, expiry=100),
+        replace(APPROVED, calls=(replace(CALLS[0], target="0x" + "ee" * 20),)),
+        replace(APPROVED, calls=(*CALLS, *CALLS)),
+        replace(APPROVED, effects=replace(EFFECTS, changes=())),
+        replace(APPROVED, effects=replace(EFFECTS, changes=(replace(EFFECTS.changes[0], delta_raw=-1),))),
+        replace(APPROVED, effects=replace(EFFECTS, allowances=(Allowance("0x" + "bb" * 20, "0x" + "cc" * 20, 1),))),
+        replace(APPROVED, effects=replace(EFFECTS, unexpected=("a delegation",))),
+        approved(policy=POLICY.model_copy(update={"max_calls": 7})),
+        approved(policy=POLICY.model_copy(update={"chain_id": 1})),
+        approved(policy=POLICY.model_copy(update={"account": "0x" + "99" * 20})),
+    ],
+)
+def test_refuses_to_sign_a_digest_that_is_not_of_what_is_shown(shown: Approved) -> None:
+    with pytest.raises(NotApproved, match="shown"):
+        yes_of(KEY, "ada", shown)
 
 
 def test_refuses_a_stranger() -> None:
-    assert "no enrolled operator" in (check_yes(POLICY, sign_yes(KEY, "eve", DIGEST), DIGEST) or "")
+    assert "no enrolled operator" in (check_yes(POLICY, yes_of(KEY, "eve", APPROVED), DIGEST) or "")
 
 
 def test_refuses_one_operators_signature_under_anothers_name() -> None:
-    assert "does not verify" in (check_yes(POLICY, sign_yes(OTHER, "ada", DIGEST), DIGEST) or "")
+    assert "does not verify" in (check_yes(POLICY, yes_of(OTHER, "ada", APPROVED), DIGEST) or "")
 
 
 @pytest.mark.parametrize("signature", ["", "zz", "00" * 64, "00" * 63])
@@ -55,9 +104,7 @@ def test_refuses_what_is_no_signature(signature: str) -> None:
     assert "does not verify" in (check_yes(POLICY, Yes("ada", DIGEST, signature), DIGEST) or "")
 
 
-def test_refuses_to_sign_what_is_no_digest() -> None:
-    with pytest.raises(ValueError, match="64 hexadecimal"):
-        sign_yes(KEY, "ada", "give me everything")
+def test_refuses_to_sign_what_is_no_pauses_id() -> None:
     with pytest.raises(ValueError, match="32 hexadecimal"):
         sign_resume(KEY, "ada", DIGEST)
 
@@ -71,7 +118,7 @@ def test_a_resume_ends_its_own_pause_and_no_other() -> None:
 
 
 def test_a_yes_is_never_a_resume() -> None:
-    yes = sign_yes(KEY, "ada", DIGEST)
+    yes = yes_of(KEY, "ada", APPROVED)
     assert check_resume(POLICY, Resume("ada", DIGEST, yes.signature), DIGEST) is not None
 
 

@@ -42,10 +42,51 @@ def test_nothing_is_paused_where_neither_file_nor_store_says_so(brake: Brake, tm
     assert read_resume(tmp_path) is None
 
 
-def test_a_pause_is_a_private_file_that_is_never_replaced(tmp_path: Path) -> None:
+def test_a_pause_is_a_private_file_and_each_has_an_id_of_its_own(tmp_path: Path) -> None:
     first = put_pause(tmp_path, "one")
-    assert put_pause(tmp_path, "two") == first == read_pause(tmp_path)
+    assert first == read_pause(tmp_path)
+    second = put_pause(tmp_path, "two")
+    assert second == read_pause(tmp_path)
+    assert second.id != first.id
     assert stat.S_IMODE((tmp_path / PAUSE_FILE).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [PAUSE_FILE]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("laid_last", [True, False])
+def test_a_second_pause_wins_over_a_resume_signed_for_the_first(
+    brake: Brake, tmp_path: Path, known: bool, laid_last: bool
+) -> None:
+    first = put_pause(tmp_path, "one")
+    assert not known or held(brake) == first
+    resume = sign_resume(ADA, "ada", first.id)
+    put_resume(tmp_path, resume)
+    second = put_pause(tmp_path, "emergency")
+    assert read_resume(tmp_path) is None
+    if laid_last:
+        put_resume(tmp_path, resume)
+    assert [held(brake) for _ in range(3)] == [second] * 3
+    (tmp_path / PAUSE_FILE).unlink()
+    put_resume(tmp_path, resume)
+    assert held(brake) == second
+    put_resume(tmp_path, sign_resume(ADA, "ada", second.id))
+    assert brake.current() is None
+
+
+def test_a_pause_put_while_the_last_is_taken_away_stays(brake: Brake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = put_pause(tmp_path, "one")
+    assert held(brake) == first
+    put_resume(tmp_path, sign_resume(ADA, "ada", first.id))
+    second: list[Pause] = []
+    real = Store.clear_flag
+
+    def clear(store: Store, name: str) -> None:
+        real(store, name)
+        second.append(put_pause(tmp_path, "emergency"))
+
+    monkeypatch.setattr(Store, "clear_flag", clear)
+    assert [held(brake)] == second
+    assert [held(brake)] == second == [read_pause(tmp_path)]
 
 
 def test_a_pause_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
@@ -63,7 +104,7 @@ def test_deleting_the_file_ends_nothing_and_it_comes_back(brake: Brake, tmp_path
     assert read_pause(tmp_path) == pause
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": "short", "reason": "x"}', b'{"id": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": "short", "reason": "x"}', b'{"id": 1}', b"\xff", b"[" * 200_000])
 def test_an_unreadable_file_is_a_pause_and_gets_an_id_to_sign(brake: Brake, tmp_path: Path, content: bytes) -> None:
     (tmp_path / PAUSE_FILE).write_bytes(content)
     (tmp_path / PAUSE_FILE).chmod(0o600)
@@ -72,6 +113,13 @@ def test_an_unreadable_file_is_a_pause_and_gets_an_id_to_sign(brake: Brake, tmp_
     assert found.id == ""
     assert len(held(brake).id) == 32
     assert read_pause(tmp_path) == held(brake)
+
+
+def test_a_resume_that_is_nested_too_deep_ends_nothing(brake: Brake, tmp_path: Path) -> None:
+    pause = put_pause(tmp_path, "one")
+    (tmp_path / RESUME_FILE).write_bytes(b'{"operator":' * 200_000)
+    (tmp_path / RESUME_FILE).chmod(0o600)
+    assert [held(brake), held(brake)] == [pause] * 2
 
 
 def test_a_file_of_open_mode_or_a_folder_in_its_place_is_a_pause(brake: Brake, tmp_path: Path) -> None:

@@ -23,15 +23,16 @@ KEY = b"\x11" * 32
 SIGNER = Signer(Account.from_key(KEY))
 POLICY = "cd" * 32
 CHAIN = 31337
+EFFECTS = Effects((), (), (), 1, 2)
 FEES = Fees(30 * 10**9, 10**9, (100_000,))
 CALLS = (Call("0x" + "aa" * 20, b"\x09\x5e\xa7\xb3"), Call("0x" + "bb" * 20, b"\x61\x7b\xa0\x37", 0))
 
 
 def approved(calls: tuple[Call, ...] = CALLS, *, chain_id: int = CHAIN, expiry: int = 99) -> Approved:
     digest = approval_digest(
-        chain_id=chain_id, account=SIGNER.address, calls=calls, intent="one", policy_digest=POLICY, expiry=expiry
+        chain_id=chain_id, account=SIGNER.address, calls=calls, effects=EFFECTS, intent="one", policy_digest=POLICY, expiry=expiry
     )
-    return Approved("one", calls, Effects((), (), (), 1, 2), digest, 1, expiry, 0)
+    return Approved("one", calls, EFFECTS, digest, 1, expiry, 0)
 
 
 def sign(yes: Approved, *, index: int = 0, policy_digest: str = POLICY, chain_id: int = CHAIN) -> SignedTransaction:
@@ -60,6 +61,7 @@ changes = st.sampled_from(
         lambda yes: replace(yes, calls=(replace(yes.calls[0], value_wei=1), *yes.calls[1:])),
         lambda yes: replace(yes, calls=yes.calls[::-1]),
         lambda yes: replace(yes, calls=yes.calls[:1]),
+        lambda yes: replace(yes, effects=replace(yes.effects, block=9)),
         lambda yes: replace(yes, intent="two"),
         lambda yes: replace(yes, expiry=yes.expiry + 1),
         lambda yes: replace(yes, digest="00" * 32),
