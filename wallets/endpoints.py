@@ -78,14 +78,18 @@ class Endpoint:
 
     def read(self, calls: Sequence[Call], multicall: Address) -> Block:
         """The latest block and every answer at it, from one HTTP request. Raises IncompleteRead."""
-        return self._read_at("latest", "latest", calls, multicall)
-
-    def read_at(self, block_hash: str, calls: Sequence[Call], multicall: Address) -> Block:
-        """The same at a block that is already known, by its hash (EIP-1898). Raises IncompleteRead."""
-        block = self._read_at(block_hash, {"blockHash": block_hash}, calls, multicall)
-        if block.hash != block_hash:
-            raise IncompleteRead(f"{self.rpc.name} was asked for block {block_hash} and gave {block.hash}")
-        return block
+        asked = (Call(multicall, GET_BLOCK_NUMBER), Call(multicall, GET_CURRENT_BLOCK_TIMESTAMP), *calls)
+        question = {"to": multicall, "data": "0x" + encode_aggregate(asked).hex()}
+        requests: list[Request] = [("eth_getBlockByNumber", ["latest", False]), ("eth_call", [question, "latest"])]
+        why = ""
+        for attempt in range(READ_ATTEMPTS):
+            time.sleep(attempt * 0.05)  # the head moved between the two answers, or the endpoint stumbled
+            try:
+                header, answers = self.rpc.ask_all(requests)
+                return _consistent(header, answers, len(asked))
+            except (EndpointUnusable, EndpointRefused, ValueError, KeyError) as error:
+                why = str(error)
+        raise IncompleteRead(f"{READ_ATTEMPTS} attempts at {self.rpc.name}, the last: {why}")
 
     def nonce(self, address: Address, tag: str) -> int:
         """How many transactions an account has sent, by "latest" or "pending"."""
@@ -160,21 +164,6 @@ class Endpoint:
             return _header(said, ())
         except (ValueError, KeyError) as error:
             raise IncompleteRead(f"the latest block of {self.rpc.name}: {error}") from None
-
-    def _read_at(self, header_tag: str, call_tag: object, calls: Sequence[Call], multicall: Address) -> Block:
-        asked = (Call(multicall, GET_BLOCK_NUMBER), Call(multicall, GET_CURRENT_BLOCK_TIMESTAMP), *calls)
-        question = {"to": multicall, "data": "0x" + encode_aggregate(asked).hex()}
-        header_method = "eth_getBlockByNumber" if header_tag == "latest" else "eth_getBlockByHash"
-        requests: list[Request] = [(header_method, [header_tag, False]), ("eth_call", [question, call_tag])]
-        why = ""
-        for attempt in range(READ_ATTEMPTS):
-            time.sleep(attempt * 0.05)  # the head moved between the two answers, or the endpoint stumbled
-            try:
-                header, answers = self.rpc.ask_all(requests)
-                return _consistent(header, answers, len(asked))
-            except (EndpointUnusable, EndpointRefused, ValueError, KeyError) as error:
-                why = str(error)
-        raise IncompleteRead(f"{READ_ATTEMPTS} attempts at {self.rpc.name}, the last: {why}")
 
     def _number(self, method: str, params: list[object]) -> int:
         try:

@@ -100,14 +100,6 @@ def test_reads_again_when_the_head_moved_between_the_two_answers() -> None:
         assert Endpoint(server.url, timeout_seconds=5).read(ASKED, MULTICALL).number == 16
 
 
-def test_refuses_another_block_than_the_one_asked_for_by_hash() -> None:
-    with Loopback(node({"eth_getBlockByHash": HEADER, "eth_call": HONEST["eth_call"]})) as server:
-        endpoint = Endpoint(server.url, timeout_seconds=5)
-        assert endpoint.read_at(HASH, ASKED, MULTICALL).number == 16
-        with pytest.raises(IncompleteRead, match="was asked for block"):
-            endpoint.read_at("0x" + "6b" * 32, ASKED, MULTICALL)
-
-
 @pytest.mark.parametrize(
     "said",
     [
@@ -327,7 +319,6 @@ def test_refuses_a_header_with_a_field_that_is_not_what_it_should_be(lie: dict[s
         (lambda endpoint: endpoint.read_header(), ["eth_getBlockByNumber"]),
         (lambda endpoint: endpoint.code([MULTICALL, MULTICALL]), ["eth_getCode", "eth_getCode"]),
         (lambda endpoint: endpoint.read(ASKED, MULTICALL), ["eth_getBlockByNumber", "eth_call"]),
-        (lambda endpoint: endpoint.read_at(HASH, ASKED, MULTICALL), ["eth_getBlockByHash", "eth_call"]),
     ],
 )
 def test_each_question_is_one_http_request_and_asks_nothing_beside(ask: Callable[[Endpoint], object], methods: list[str]) -> None:
@@ -337,7 +328,7 @@ def test_each_question_is_one_http_request_and_asks_nothing_beside(ask: Callable
         "eth_getTransactionReceipt": RECEIPT,
         "eth_getTransactionByHash": {},
     }
-    with Loopback(node(HONEST | counted | hashed | {"eth_getBlockByHash": HEADER, "eth_getCode": "0x00"})) as server:
+    with Loopback(node(HONEST | counted | hashed | {"eth_getCode": "0x00"})) as server:
         ask(Endpoint(server.url, timeout_seconds=5))
         assert len(server.bodies) == 1
         assert server.methods() == methods
