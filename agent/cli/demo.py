@@ -35,6 +35,7 @@ LEFT_IDLE_RAW: Final = 1_000 * USDC_UNIT
 def tell(folder: Path, *, keep: bool) -> None:
     """The whole story; its last line is the path of the report."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the demo ends its chain and keeper too
     tables.step(1, "A private chain with two Aave V3 markets, running Aave's own bytecode")
     with chain() as devnet:
         stage = set_up(folder, devnet)

@@ -13,6 +13,7 @@ import pytest
 
 from agent.cli.stage import CASH_USD, OPERATOR
 from tests.supervised import Play, play
+from wallets.client import KeeperClient, socket_path
 
 COMMANDS = ("demo", "doctor", "observe", "run", "keeper", "approvals", "approve", "reject", "pause", "resume", "explain")
 HEAVY = ("web3", "pandas", "langgraph", "ccxt", "pyarrow", "plotly", "numpy", "eth_account", "pydantic")
@@ -178,6 +179,22 @@ def test_the_keeper_that_runs_ends_when_told_and_takes_no_policy_from_variables(
     assert usufruct("run", "--mode", "live", "--once", *config(on)).returncode == 0, "the next live run starts it again"
     assert on.keeper.process_id() is not None
     usufruct("keeper", "--end", *config(on))
+
+
+@pytest.mark.chain
+def test_a_demo_that_is_ended_leaves_no_keeper_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    command = (sys.executable, "-m", "agent", "demo", "--keep", "--folder", str(folder))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as kept:
+        assert kept.stdout is not None
+        assert any("run until Ctrl-C" in line for line in kept.stdout)
+        keeper = KeeperClient(socket_path(folder / "keeper"), account="", timeout_seconds=5)
+        assert keeper.process_id() is not None
+        again = usufruct("demo", "--folder", str(folder))
+        assert (again.returncode, "a demo runs in" in again.stderr) == (2, True)
+        kept.terminate()
+        assert kept.wait(30) == 0
+    assert keeper.process_id() is None
 
 
 def test_a_demo_never_clears_a_folder_that_no_demo_made(tmp_path: Path) -> None:
