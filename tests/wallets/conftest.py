@@ -11,6 +11,7 @@ from eth_account import Account
 from strategies.domain import Deployment
 from strategies.protocols.registry import deployment_from
 from tests.wallets.chain import Chain
+from tests.wallets.house import house, running_keeper  # noqa: F401  (fixtures)
 from wallets import keystore, secrecy
 
 # A need of eth_account raises it; wallets.signer puts it back, and so do tests that import it directly.

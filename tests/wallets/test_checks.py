@@ -11,7 +11,6 @@ from strategies.domain import (
     Amount,
     Approve,
     Borrow,
-    Market,
     Portfolio,
     Position,
     Quote,
@@ -43,7 +42,7 @@ from tests.worlds import ACCOUNT, ETHER, ONE, TWO, USDC
 from wallets import checks
 from wallets.case import Case
 from wallets.checks import CHECKS, Check
-from wallets.wallet import Allowance, Change
+from wallets.wallet import Allowance
 
 SUPPLY = (Supply(ONE, usdc(10_000)),)
 MOVE = (Withdraw(ONE, ALL), Supply(TWO, usdc(10_000)))
@@ -300,66 +299,6 @@ def _rich(supplied: int) -> Portfolio:
     return Portfolio((usdc(50_000), Amount(ETHER, WAD)), (Position(ONE, supplied * cases.USD),))
 
 
-OWING = Portfolio(
-    (usdc(20_000), weth(5), Amount(ETHER, WAD)), (Position(AAVE_USDC, 0, 10_000 * cases.USD), Position(AAVE_WETH, 9 * WAD))
-)
-
-
-def test_borrowing_keeps_the_health_factor_above_its_floor() -> None:
-    start = Supply(AAVE_WETH, weth(10))
-    assert checks.healthy(lending(start, Borrow(AAVE_USDC, usdc(16_000)))) == ()
-    found = lending(start, Borrow(AAVE_USDC, usdc(16_500)))
-    assert rules(checks.healthy, found) == ["health"]
-    assert "1.500" in text(checks.healthy, found)
-
-
-def test_withdrawing_collateral_is_borrowing_the_other_way_round() -> None:
-    assert checks.healthy(lending(Withdraw(AAVE_WETH, weth(1)), portfolio=OWING)) == ()
-    assert rules(checks.healthy, lending(Withdraw(AAVE_WETH, weth(5)), portfolio=OWING)) == ["health"]
-
-
-def test_no_step_may_dip_below_the_floor_although_the_end_is_above_it() -> None:
-    dip = lending(Withdraw(AAVE_WETH, weth(5)), Supply(AAVE_WETH, weth(5)), portfolio=OWING)
-    assert rules(checks.healthy, dip) == ["health"]
-
-
-def test_reducing_risk_is_never_blocked_below_the_floor() -> None:
-    strict = policy(min_health_factor_bps=1_000_000)
-    assert checks.healthy(lending(Repay(AAVE_USDC, usdc(100)), portfolio=OWING, policy=strict)) == ()
-    assert checks.healthy(lending(Supply(AAVE_WETH, weth(1)), portfolio=OWING, policy=strict)) == ()
-    assert checks.healthy(lending(Supply(ONE, usdc(1)), portfolio=OWING, policy=strict)) == ()
-    assert rules(checks.healthy, lending(Borrow(AAVE_USDC, usdc(1)), portfolio=OWING, policy=strict)) == ["health"]
-
-
-def blind(made: Case, market: Market, how: str) -> Case:
-    """The same with one market unread or unpriced."""
-    states = tuple(
-        state if known.id != market.id else None if how == "unread" else replace(state, price_usd_e8=0)  # type: ignore[type-var]
-        for known, state in zip(LENDING.markets, made.reading.states, strict=True)
-    )
-    return replace(made, reading=replace(made.reading, states=states))
-
-
-@pytest.mark.parametrize("how", ["unread", "unpriced"])
-def test_a_debt_or_a_claim_that_is_unread_or_unpriced_is_never_a_debt_of_nothing(how: str) -> None:
-    out = lending(Withdraw(AAVE_WETH, weth(1)), portfolio=OWING)
-    assert checks.healthy(out) == ()
-    assert rules(checks.healthy, blind(out, AAVE_USDC, how)) == ["health"]
-    lent = replace(OWING, positions=(replace(OWING.positions[0], shares_raw=1), OWING.positions[1]))
-    more = lending(Borrow(AAVE_USDC, usdc(1)), portfolio=lent)
-    assert rules(checks.healthy, more) == []
-    assert "health" in rules(checks.healthy, blind(more, AAVE_WETH, how))
-
-
-@pytest.mark.parametrize("how", ["unread", "unpriced"])
-def test_what_is_unread_or_unpriced_blocks_no_plan_that_cannot_weaken_it(how: str) -> None:
-    assert checks.healthy(blind(lending(Repay(AAVE_USDC, usdc(100)), portfolio=OWING), AAVE_WETH, how)) == ()
-    elsewhere = replace(OWING, positions=(*OWING.positions, Position(ONE, 5 * cases.USD)))
-    assert checks.healthy(blind(lending(Withdraw(ONE, ALL), portfolio=elsewhere), AAVE_USDC, how)) == ()
-    free = Portfolio(LENT.idle, (Position(AAVE_WETH, 9 * WAD), Position(AAVE_USDC, 5)))
-    assert checks.healthy(blind(lending(Withdraw(AAVE_WETH, weth(1)), portfolio=free), AAVE_USDC, how)) == ()
-
-
 @pytest.mark.parametrize(
     ("change", "refused"),
     [
@@ -429,39 +368,3 @@ def test_the_simulation_is_of_the_block_that_was_read() -> None:
         assert rules(checks.simulated, replace(made, effects=replace(made.effects, **change))) == ["simulation"]
     surprised = replace(made.effects, unexpected=("a delegation of credit",))
     assert rules(checks.simulated, replace(made, effects=surprised)) == ["effects"]
-
-
-@pytest.mark.parametrize("by", [-1, 1])
-@pytest.mark.parametrize("at", [0, 1])
-def test_what_the_simulation_shows_equals_the_intent_to_the_unit(at: int, by: int) -> None:
-    made = case(SUPPLY)
-    assert made.effects is not None
-    changes = list(made.effects.changes)
-    changes[at] = replace(changes[at], delta_raw=changes[at].delta_raw + by)
-    assert rules(checks.as_intended, replace(made, effects=replace(made.effects, changes=tuple(changes)))) == ["effects"]
-
-
-def test_a_change_that_nobody_meant_and_one_that_is_missing_are_refused() -> None:
-    made = case(SUPPLY)
-    assert made.effects is not None
-    extra = (*made.effects.changes, Change(STRANGER, "AIR", 5))
-    assert rules(checks.as_intended, replace(made, effects=replace(made.effects, changes=extra))) == ["effects"]
-    assert rules(checks.as_intended, replace(made, effects=replace(made.effects, changes=extra[:1]))) == ["effects"]
-
-
-class Rounding:
-    """An adapter's only part that this rule asks for."""
-
-    arrival_bound_raw = 2
-
-
-@pytest.mark.parametrize(("less", "refused"), [(0, False), (2, False), (3, True), (-1, True)])
-def test_what_arrives_may_lack_the_named_bound_and_no_more(less: int, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = case((Withdraw(ONE, ALL),), portfolio=HELD)
-    assert made.effects is not None
-    monkeypatch.setattr(checks, "adapter_of", lambda market: Rounding())
-    short = tuple(
-        replace(change, delta_raw=change.delta_raw - less) if change.unit == USDC.address else change
-        for change in made.effects.changes
-    )
-    assert bool(checks.as_intended(replace(made, effects=replace(made.effects, changes=short)))) == refused

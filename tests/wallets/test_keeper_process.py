@@ -7,7 +7,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,63 +19,17 @@ from hypothesis import strategies as st
 from strategies.domain import Address, Plan, Transfer
 from strategies.errors import KeeperUnreachable, NotApproved
 from strategies.protocols import registry
-from tests.wallets.chain import USDC, Chain, policy_for
-from tests.wallets.keeper_process import Running, launch, running, write_settings
-from tests.wallets.live_parts import ADA, EVE, OPERATOR, said_yes, supply_plan, yes
+from tests.wallets.chain import USDC
+from tests.wallets.house import House
+from tests.wallets.keeper_process import Running, launch, write_settings
+from tests.wallets.live_parts import ADA, EVE, said_yes, supply_plan, yes
 from tests.wallets.loopback import Loopback, Respond, forward, questions
-from wallets import keeper, keystore, operators, pause, wire
+from wallets import keeper, operators, pause, wire
 from wallets.client import Answer, Failure, Stop, Stopped, read_line
 from wallets.keeper import socket_path
 from wallets.wallet import Approved, Refused
 
 STRANGER: Address = "0x" + "de" * 20
-
-
-@dataclass(frozen=True)
-class House:
-    """A folder with everything a keeper is told, around one local chain."""
-
-    chain: Chain
-    account: Address
-    password: str
-    content: dict[str, Any]
-    settings: Path
-
-    def keeper(self) -> Any:
-        return running(self.settings, self.password, self.account)
-
-    def over(self, url: str) -> "House":
-        """The same, with another endpoint."""
-        changed = {**self.content, "endpoint": url}
-        return replace(self, content=changed, settings=write_settings(self.settings.with_name("over.json"), **changed))
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.content["folder"])
-
-
-@pytest.fixture
-def house(chain: Chain, tmp_path: Path, quick_keystore: Path, password: str) -> House:
-    account = keystore.read_address(quick_keystore)
-    chain.fund(account)
-    deployment = tmp_path / "deployment.json"
-    deployment.write_text(json.dumps(chain.devnet.deployment))
-    content = {
-        "folder": str(tmp_path / "keeper"),
-        "keystore": str(quick_keystore),
-        "deployment": str(deployment),
-        "endpoint": chain.url,
-        "read_timeout_seconds": 5,
-        "receipt_timeout_seconds": 10,
-        "policy": policy_for(account, chain.deployment, OPERATOR).model_dump(mode="json"),
-    }
-    return House(chain, account, password, content, write_settings(tmp_path / "settings.json", **content))
-
-
-@pytest.fixture
-def running_keeper(house: House) -> Iterator[Running]:
-    with house.keeper() as found:
-        yield found
 
 
 def say(folder: Path, line: bytes) -> Answer:
