@@ -27,7 +27,7 @@ from wallets import operators
 from wallets.client import KeeperClient
 from wallets.wallet import Refused
 
-MONTH_SECONDS: Final = 30 * SECONDS_PER_DAY
+QUARTER_DAYS: Final = 90
 SHOCK_RAW: Final = 1_900_000 * USDC_UNIT
 LEFT_IDLE_RAW: Final = 1_000 * USDC_UNIT
 
@@ -59,10 +59,10 @@ def earn(session: Session, planner: Planner, stage: Stage, devnet: Devnet) -> No
     show_markets(session)
     tables.step(3, "It proposes; a person is asked; the keeper signs")
     supervised_cycle(session, planner, stage)
-    tables.step(4, "A month passes; what it would earn was written down before")
-    predicted_raw = predict(session, MONTH_SECONDS)
-    tables.say(f"  predicted {predicted_raw:,} base units of USDC in 30 days, if nobody touches the market")
-    scenes.pass_time(devnet, MONTH_SECONDS)
+    tables.step(4, "Three months pass; what it would earn was written down before")
+    predicted_raw = predict(session, QUARTER_DAYS * SECONDS_PER_DAY)
+    tables.say(f"  predicted {predicted_raw:,} base units of USDC in {QUARTER_DAYS} days, if nobody touches the market")
+    scenes.pass_time(devnet, QUARTER_DAYS * SECONDS_PER_DAY)
     found_raw = held_raw(look(session), session.decide.asset)
     earned = Amount(session.decide.asset, found_raw - CASH_USD * USDC_UNIT)
     tables.say(f"  found     {found_raw:,}: {abs(found_raw - predicted_raw)} apart")
