@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from strategies.domain import Address, Asset, Deployment, Portfolio, Quote
+from strategies.domain import Address, Deployment, Portfolio, Quote
 from strategies.errors import IncompleteRead, StaleReading
 from strategies.tape import Observation, Reading, tape_of
 from wallets import reading as blocks
@@ -94,8 +94,3 @@ class ChainFeed:
         before = [wire.from_text(Seen, text).reading for text in self._store.readings(since, seen.reading.timestamp)]
         tape = tape_of(self._deployment, (*before, seen.reading))
         return Observation(tape, len(tape) - 1, self._account, seen.portfolio, seen.moved_at)
-
-
-def oracle_prices(reading: Reading) -> dict[Asset, int]:
-    """What the chain's oracles say, by asset."""
-    return {quote.asset: quote.usd_e8 for quote in reading.quotes}

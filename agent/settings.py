@@ -31,7 +31,6 @@ from strategies.protocols.registry import deployment_from
 from strategies.rebalance import Gate
 from wallets.policy import TESTNETS, NonNegative, Policy, Positive
 
-FILE: Final = Path("usufruct.toml")
 EXAMPLE: Final = "usufruct.example.toml"
 PREFIX: Final = "USUFRUCT_"
 DELIMITER: Final = "__"

@@ -6,7 +6,6 @@ from typing import Final
 WAD: Final = 10**18
 RAY: Final = 10**27
 HALF_RAY: Final = RAY // 2
-X96: Final = 2**96
 BPS: Final = 10_000
 USD_E8: Final = 10**8
 GWEI: Final = 10**9

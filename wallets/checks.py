@@ -28,11 +28,11 @@ from wallets.case import (
     value_usd_e8,
 )
 from wallets.health import healthy
+from wallets.policy import TESTNETS
 from wallets.wallet import Change, Effects, Reason
 
 __all__ = ["CHECKS", "Case", "Check", "Fees"]
 
-TESTNETS: Final = frozenset({31337, 11155111, 84532, 421614, 11155420})  # the only chains that live value moves on
 
 Reasons: TypeAlias = tuple[Reason, ...]
 Check: TypeAlias = Callable[[Case], Reasons]

@@ -1,5 +1,5 @@
 """Passwords, and files that only their owner reads. Refuses weak passwords, links, files of others and modes that let anyone
-else in; a password comes from a prompt, a descriptor or such a file, never from an argument or the environment."""
+else in; a password comes from a prompt or such a file, never from an argument or the environment."""
 
 import getpass
 import os
@@ -73,12 +73,6 @@ def refuse_weak(password: str) -> None:
 def password_from_prompt(question: str) -> str:
     """A typed password, not echoed."""
     return getpass.getpass(f"{question}: ")
-
-
-def password_from_descriptor(descriptor: int) -> str:
-    """The first line of an open descriptor, which is closed."""
-    with os.fdopen(descriptor, "rb") as file:
-        return _line(file.read(MAX_FILE_BYTES))
 
 
 def password_from_file(path: Path) -> str:

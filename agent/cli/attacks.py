@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from agent.devnet.chain import Devnet
-from agent.devnet.contracts import read_integer, transact
+from agent.devnet.contracts import read_integer, send, transact
 from strategies.domain import ALL, Address, Amount, Approve, Position, Supply, Transfer, Withdraw
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
@@ -55,7 +55,7 @@ def unguarded_loss_raw(devnet: Devnet, account: Address, attack: Attack) -> int:
     node.rpc("anvil_impersonateAccount", account)
     for call in attack.calls:
         sent = {"from": account, "to": call.target, "data": "0x" + call.data.hex(), "value": hex(call.value_wei)}
-        node.rpc("eth_sendTransaction", sent)
+        send(node, sent, attack.title)  # waits for its block; a call that would revert is no attack
     allowed_raw = read_integer(node, usdc, "allowance(address,address)", account, stranger)
     if taken_raw := min(allowed_raw, read_integer(node, usdc, "balanceOf(address)", account)):
         transact(node, stranger, usdc, "transferFrom(address,address,uint256)", account, stranger, taken_raw)

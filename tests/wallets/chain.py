@@ -43,11 +43,18 @@ class Chain:
         signature = "setReserveFreeze(address,bool)"
         transact(self.devnet.node, self.devnet.actor("deployer"), configurator, signature, market.asset.address, True)
 
-    def send_as(self, account: Address, target: Address, data: bytes = b"", **fields: str) -> None:
-        """A transaction of an account's own, signed by nobody: another client with the same key."""
+    def send_as(self, account: Address, target: Address, data: bytes = b"") -> None:
+        """A transaction of an account's own, signed by nobody: another client with the same key. Waits for its block."""
+        self._sent_as("eth_sendTransactionSync", account, {"to": target, "data": "0x" + data.hex()})
+
+    def leave_pending_as(self, account: Address, target: Address, nonce: int) -> None:
+        """The same while nothing is mined by itself: it waits in the pool."""
+        self._sent_as("eth_sendTransaction", account, {"to": target, "nonce": hex(nonce)})
+
+    def _sent_as(self, method: str, account: Address, fields: dict[str, str]) -> None:
         node = self.devnet.node
         node.rpc("anvil_impersonateAccount", account)
-        node.rpc("eth_sendTransaction", {"from": account, "to": target, "data": "0x" + data.hex(), **fields})
+        node.rpc(method, {"from": account, **fields})
         node.rpc("anvil_stopImpersonatingAccount", account)
 
     def balance_raw(self, account: Address) -> int:

@@ -1,7 +1,6 @@
 """The encrypted key on disk, and where passwords may come from."""
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -88,13 +87,6 @@ def test_a_new_file_is_whole_or_absent(tmp_path: Path) -> None:
         secrecy.write_new(tmp_path / "one", b"other")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
     assert (tmp_path / "one").read_bytes() == b"content"
-
-
-def test_a_password_comes_from_a_descriptor(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    os.write(writing, b"from a pipe\nand no more")
-    os.close(writing)
-    assert secrecy.password_from_descriptor(reading) == "from a pipe"
 
 
 def test_a_password_comes_from_a_private_file_and_from_no_other(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_transaction_overtaken_by_another_client_ends_the_plan_and_books_nothi
         with pytest.raises(ReceiptTimeout):
             at.wallet.execute(approved, yes(approved))
         node.rpc("anvil_dropAllTransactions")
-        chain.send_as(ACCOUNT, STRANGER, nonce="0x0")
+        chain.leave_pending_as(ACCOUNT, STRANGER, nonce=0)
         node.mine()
         node.rpc("evm_setAutomine", True)
         receipt = at.wallet.execute(approved, ())
@@ -166,7 +166,7 @@ def test_bytes_that_were_sent_are_given_up_only_when_another_transaction_used_th
         if end == "mined":
             node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
         else:
-            chain.send_as(ACCOUNT, STRANGER, nonce="0x0")
+            chain.leave_pending_as(ACCOUNT, STRANGER, nonce=0)
         node.mine()
         node.rpc("evm_setAutomine", True)
         if end == "overtaken":
