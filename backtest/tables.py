@@ -12,7 +12,7 @@ from backtest.importers.defects import MarketDefects
 from backtest.importers.defects import Run as Stretch
 from backtest.numerals import DASH, cut, dollars, later_by, moment, percent, points, quantity, whole_percent
 from backtest.study import Result, Study
-from strategies.domain import ALL, Action, Amount, Supply, Withdraw
+from strategies.domain import Action, Amount, Entire, Shares, Supply, Withdraw
 from wallets.wallet import Refused
 
 RESULTS: Final = (
@@ -107,7 +107,7 @@ def spell(action: Action) -> str:
     match action:
         case Supply(market, amount):
             return f"supply {cut(amount)} to {market.id}"
-        case Withdraw(market, amount) if amount is ALL:
+        case Withdraw(market, Entire() | Shares()):
             return f"withdraw all from {market.id}"
         case Withdraw(market, Amount() as amount):
             return f"withdraw {cut(amount)} from {market.id}"

@@ -64,6 +64,13 @@ ALL: Final = Entire.ALL
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """A quantity in a market's own share or debt unit, where the protocol lets one name that instead of an amount."""
+
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """A price with its witness."""
 
@@ -75,26 +82,75 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One place an asset can earn. `contracts` names, by role, the other contracts its adapter reads or expects."""
+    """One place an asset can earn. `contracts` names, by role, the other contracts its adapter reads, calls or expects; `others`
+    the further assets it deals in; `numbers` what is pinned of it besides addresses; `wraps` the markets a vault lends to."""
 
     id: str
     protocol: str
     address: Address
     asset: Asset
     contracts: tuple[tuple[str, Address], ...] = ()
+    others: tuple[Asset, ...] = ()
+    numbers: tuple[tuple[str, int], ...] = ()
+    wraps: tuple["Market", ...] = ()
 
     def contract(self, role: str) -> Address:
         """The pinned address of a role; KeyError where the deployment names none."""
         return dict(self.contracts)[role]
 
+    def number(self, name: str) -> int:
+        """A pinned number; KeyError where the deployment names none."""
+        return dict(self.numbers)[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The bounds of a price range, lower included, upper not."""
+
+    lower: int
+    upper: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a range position knows besides its liquidity: where it is, its fee growth when last touched, what it may collect."""
+
+    token_id: int  # 0: not minted yet
+    ticks: Ticks
+    fee_growth_inside_last_x128: tuple[int, int]
+    owed_raw: tuple[int, int]  # of token 0 and token 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One place in a withdrawal queue."""
+
+    id: int  # 0: not asked for yet
+    amount_raw: int  # of the market's asset, as it was asked for; once claimable, what the queue pays
+    shares_raw: int
+    is_claimable: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A claim on a market in the market's own share unit (Aave: scaled balances), and what is owed to it in its debt unit."""
+    """A claim on a market in the market's own share unit (Aave: scaled balances; a range: its liquidity), and what is owed to it
+    in its debt unit. What backs a debt and earns nothing is `collateral`; at most one amount an asset, none of them zero."""
 
     market: Market
     shares_raw: int
     debt_raw: int = 0
+    collateral: tuple[Amount, ...] = ()
+    range: Range | None = None
+    requests: tuple[Request, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held and nothing is owed."""
+        return not (self.shares_raw or self.debt_raw or self.collateral or self.range or self.requests)
+
+    def collateral_raw(self, asset: Asset) -> int:
+        """How much of an asset backs the debt."""
+        return sum(amount.raw for amount in self.collateral if amount.asset == asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +208,18 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
+    """Into a market: its asset, to earn; or one of its others, as collateral."""
+
     market: Market
     amount: Amount
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
+    """Out of a market: its asset, or collateral. Everything, and shares, are always of its asset."""
+
     market: Market
-    amount: Amount | Entire
+    amount: Amount | Shares | Entire
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +231,87 @@ class Borrow:
 @dataclass(frozen=True, slots=True)
 class Repay:
     market: Market
-    amount: Amount | Entire
+    amount: Amount | Shares | Entire
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Exactly so much in, at least so much out, in a block not later than the deadline (unix seconds)."""
+
+    market: Market
+    amount_in: Amount
+    least_out: Amount
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddLiquidity:
+    """At most and at least so much of both tokens into a new range, or into the one of a token id."""
+
+    market: Market
+    into: Ticks | int
+    most: tuple[Amount, Amount]
+    least: tuple[Amount, Amount]
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLiquidity:
+    """So much liquidity out of a range, for at least so much of both tokens; they wait there to be collected."""
+
+    market: Market
+    token_id: int
+    liquidity_raw: int
+    least: tuple[Amount, Amount]
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """All that a range has earned and released."""
+
+    market: Market
+    token_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """The chain's own coin into a staking protocol, for its share token."""
+
+    market: Market
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Unstake:
+    """So much of the share token's asset into the withdrawal queue."""
+
+    market: Market
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request in the withdrawal queue has become."""
+
+    market: Market
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """So much of a token whose balance grows into one whose balance stands."""
+
+    market: Market
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrap:
+    """So much of the standing token back into the growing one."""
+
+    market: Market
+    amount: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +338,11 @@ class Transfer:
     recipient: Address
 
 
-Action: TypeAlias = Supply | Withdraw | Borrow | Repay | Approve | Revoke | Transfer
+Lending: TypeAlias = Supply | Withdraw | Borrow | Repay
+Exchange: TypeAlias = Swap | AddLiquidity | RemoveLiquidity | Collect
+Staking: TypeAlias = Stake | Unstake | Claim | Wrap | Unwrap
+MarketAction: TypeAlias = Lending | Exchange | Staking
+Action: TypeAlias = MarketAction | Approve | Revoke | Transfer
 
 
 @dataclass(frozen=True, slots=True)

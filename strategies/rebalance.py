@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strategies.assess import amount_usd, gas_usd, held_raw, own_impact_apr, trailing_mean_apr, value_raw
-from strategies.domain import ALL, Action, Amount, Asset, Keep, Market, Plan, Position, Supply, Target, Withdraw
+from strategies.domain import Action, Amount, Asset, Entire, Keep, Market, Plan, Position, Shares, Supply, Target, Withdraw
 from strategies.errors import ProtocolError
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Observation
@@ -67,7 +67,7 @@ def _actions(
         whole = leave and have[market] <= payable_raw
         less_raw = min(less_raw, payable_raw)
         if whole or less_raw >= max(least_raw, 1):
-            out.append(Withdraw(market, ALL if whole else Amount(total.asset, less_raw)))
+            out.append(Withdraw(market, _everything(seen, market) if whole else Amount(total.asset, less_raw)))
             free_raw += less_raw
     for market in touched:
         more_raw = min(want.get(market, 0) - have.get(market, 0), free_raw)
@@ -75,6 +75,10 @@ def _actions(
             into.append(Supply(market, Amount(total.asset, more_raw)))
             free_raw -= more_raw
     return tuple(out + into)
+
+
+def _everything(seen: Observation, market: Market) -> Entire | Shares:
+    return adapter_of(market).everything(seen.portfolio.position(market))
 
 
 def _gated(seen: Observation, gate: Gate, actions: tuple[Action, ...], *, total: Amount, have: Mapping[Market, int]) -> str:

@@ -8,16 +8,16 @@ from strategies.domain import (
     NATIVE,
     Action,
     Amount,
+    Approve,
     Asset,
     Borrow,
     Deployment,
     Market,
+    MarketAction,
     Portfolio,
-    Repay,
     Revoke,
     Supply,
     Transfer,
-    Withdraw,
 )
 from strategies.errors import IncompleteRead, UnknownMarket
 from strategies.protocols.adapter import Call
@@ -64,10 +64,10 @@ class Case:
     standing: tuple[Allowance, ...] = ()  # what may be taken before the calls
 
 
-def market_actions(case: Case) -> Iterator[tuple[int, Supply | Withdraw | Borrow | Repay]]:
+def market_actions(case: Case) -> Iterator[tuple[int, MarketAction]]:
     """The actions that touch a market, with their calls' places."""
     for at, action in enumerate(case.actions):
-        if isinstance(action, Supply | Withdraw | Borrow | Repay):
+        if action is not None and not isinstance(action, Approve | Revoke | Transfer):
             yield at, action
 
 

@@ -8,10 +8,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from strategies.domain import Address, Amount, Approve, Borrow, Market, Repay, Supply, Transfer, Withdraw, written
+from strategies.domain import (
+    Address,
+    Amount,
+    Borrow,
+    Entire,
+    Lending,
+    Market,
+    Position,
+    Shares,
+    Supply,
+    Transfer,
+    Withdraw,
+    written,
+)
 from strategies.protocols.registry import adapter_of, encode
 from strategies.units import GWEI, USD_E8, WAD
 from wallets import unreadable
+from wallets.approvals import exact_approvals, no_allowance_left
 from wallets.case import (
     CLOCK_SKEW_SECONDS,
     Case,
@@ -29,7 +43,7 @@ from wallets.case import (
 )
 from wallets.health import healthy
 from wallets.policy import TESTNETS
-from wallets.wallet import Change, Effects, Reason
+from wallets.wallet import Effects, Reason
 
 __all__ = ["CHECKS", "Case", "Check", "Fees"]
 
@@ -72,7 +86,7 @@ def canonical(case: Case) -> Reasons:
     """What was read back is written as exactly the same bytes."""
     reasons = []
     for at, (call, action) in enumerate(zip(case.calls, case.actions, strict=True)):
-        if action is not None and encode(action, case.policy.account)[-1] != call:
+        if action is not None and call not in encode(action, case.policy.account):
             text = f"call {at} reads as {type(action).__name__} but is not its canonical bytes; encode it again"
             reasons.append(Reason("calldata", text))
     return tuple(reasons)
@@ -88,6 +102,20 @@ def allowed_markets(case: Case) -> Reasons:
     return tuple(reasons)
 
 
+def traded(case: Case) -> Reasons:
+    """What no rule here can weigh yet is not signed: swaps, ranges, staking, and collateral in another asset."""
+    reasons = []
+    for at, action in market_actions(case):
+        if not isinstance(action, Lending):
+            text = f"call {at}: this wallet does not sign a {type(action).__name__} yet; it only lends, borrows and takes back"
+            reasons.append(Reason("action", text))
+        elif isinstance(action.amount, Amount) and action.amount.asset != action.market.asset:
+            symbol = action.amount.asset.symbol
+            text = f"call {at}: this wallet does not move collateral in {symbol} to or from {action.market.id} yet"
+            reasons.append(Reason("action", text))
+    return tuple(reasons)
+
+
 def allowed_borrowing(case: Case) -> Reasons:
     """Only the listed markets are borrowed from."""
     reasons = []
@@ -96,40 +124,6 @@ def allowed_borrowing(case: Case) -> Reasons:
             text = f"call {at} borrows from {action.market.id}, which the policy's borrow_markets do not list"
             reasons.append(Reason("borrow", text))
     return tuple(reasons)
-
-
-def exact_approvals(case: Case) -> Reasons:
-    """An allowance stands directly before the one call that uses up exactly it. Revoking is always fine."""
-    reasons = []
-    for at, action in enumerate(case.actions):
-        if not isinstance(action, Approve):
-            continue
-        user = case.actions[at + 1] if at + 1 < len(case.actions) else None
-        if not isinstance(user, Supply | Repay):
-            text = f"call {at} approves {written(action.amount)} to {action.spender} and the next call does not take it"
-            reasons.append(Reason("approval", text))
-        elif (user.market.address, user.amount) != (action.spender, action.amount):
-            wants = written(user.amount) if isinstance(user.amount, Amount) else "everything"
-            given = f"call {at} approves {written(action.amount)} to {action.spender}"
-            text = f"{given}; call {at + 1} takes {wants} by {user.market.address}"
-            reasons.append(Reason("approval", text))
-    return tuple(reasons)
-
-
-def no_allowance_left(case: Case) -> Reasons:
-    """Nobody may take more after the plan than before it, and what the plan approves or uses is used up. Another allowance that
-    stood before and stays as it was is no fault of the plan's: a leftover must not block the way out."""
-    given = {(action.amount.asset.address, action.spender) for action in case.actions if isinstance(action, Approve)}
-    taken = {(a.market.asset.address, a.market.address) for _, a in market_actions(case) if isinstance(a, Supply | Repay)}
-    stood = {(a.token, a.spender): a.raw for a in case.standing if (a.token, a.spender) not in given | taken}
-    left = {(a.token, a.spender): a.raw for found in (case.expected, case.effects) if found for a in found.allowances}
-    return tuple(
-        [
-            Reason("approval", f"after the plan {spender} could still take {_much(case, token, raw)}; revoke it in the plan")
-            for (token, spender), raw in left.items()
-            if raw > stood.get((token, spender), 0)
-        ]
-    )
 
 
 def only_to_treasury(case: Case) -> Reasons:
@@ -302,11 +296,10 @@ def as_intended(case: Case) -> Reasons:
     if case.expected is None or case.effects is None:
         return ()
     bounds, reasons = _arrival_bounds(case), []
-    meant, found = _by_unit(case.expected), _by_unit(case.effects)
-    for unit in sorted(meant.keys() | found.keys()):
-        want_raw, is_raw = _delta(meant, unit), _delta(found, unit)
+    meant, found = _by_name(case.expected), _by_name(case.effects)
+    for unit, symbol in sorted(meant.keys() | found.keys()):
+        want_raw, is_raw = meant.get((unit, symbol), 0), found.get((unit, symbol), 0)
         if not want_raw - bounds.get(unit, 0) <= is_raw <= want_raw:
-            symbol = (found.get(unit) or meant[unit]).symbol
             text = f"{symbol} ({unit}) would change by {is_raw} base units; the plan means {want_raw}"
             reasons.append(Reason("effects", text))
     return tuple(reasons)
@@ -317,21 +310,26 @@ def usd(usd_e8: int) -> str:
     return f"{usd_e8 / USD_E8:,.2f} USD"
 
 
-def _much(case: Case, token: Address, raw: int) -> str:
-    """So much of a token, by its name where it is one of the deployment's."""
-    asset = next((asset for asset in case.deployment.assets if asset.address == token), None)
-    return written(Amount(asset, raw)) if asset is not None else f"{raw} base units of {token}"
-
-
 def _supplied_raw(case: Case, market: Market) -> tuple[int, int]:
     """What is supplied to a market before and after the plan, by what its actions say. A debt there lessens nothing of it."""
     supplied = replace(case.portfolio.position(market), debt_raw=0)
     before_raw = after_raw = adapter_of(market).value_raw(state_of(case, market), supplied)
     for _, action in market_actions(case):
         if action.market.id == market.id and isinstance(action, Supply | Withdraw):
-            moved_raw = action.amount.raw if isinstance(action.amount, Amount) else after_raw
+            moved_raw = _worth_raw(case, market, action.amount, after_raw)
             after_raw += moved_raw if isinstance(action, Supply) else -moved_raw
     return before_raw, after_raw
+
+
+def _worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, entire_raw: int) -> int:
+    """What an action names, in the market's asset."""
+    match amount:
+        case Amount(raw=raw):
+            return raw
+        case Shares(raw=shares_raw):
+            return adapter_of(market).value_raw(state_of(case, market), Position(market, shares_raw))
+        case Entire():
+            return entire_raw
 
 
 def _arrival_bounds(case: Case) -> Mapping[Address, int]:
@@ -344,12 +342,8 @@ def _arrival_bounds(case: Case) -> Mapping[Address, int]:
     return bounds
 
 
-def _by_unit(effects: Effects) -> Mapping[Address, Change]:
-    return {change.unit: change for change in effects.changes}
-
-
-def _delta(changes: Mapping[Address, Change], unit: Address) -> int:
-    return changes[unit].delta_raw if unit in changes else 0
+def _by_name(effects: Effects) -> Mapping[tuple[Address, str], int]:
+    return {(change.unit, change.symbol): change.delta_raw for change in effects.changes}
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -358,6 +352,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     readable,
     canonical,
     allowed_markets,
+    traded,
     allowed_borrowing,
     exact_approvals,
     no_allowance_left,

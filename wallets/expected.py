@@ -8,21 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from strategies.domain import (
+    NATIVE,
     Action,
     Address,
     Amount,
     Approve,
     Asset,
-    Borrow,
     Deployment,
     Market,
+    MarketAction,
     Portfolio,
     Position,
-    Repay,
     Revoke,
-    Supply,
     Transfer,
-    Withdraw,
 )
 from strategies.errors import ActionRefused, InsufficientBalance, UnknownCall, UnknownMarket, UnsupportedState
 from strategies.protocols.adapter import Call
@@ -48,12 +46,12 @@ class Modelled:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The markets, the account and its allowances after one action, and the token it moved."""
+    """The markets, the account and its allowances after one action, and the tokens it moved."""
 
     states: tuple[MarketState | None, ...]
     portfolio: Portfolio
     allowances: tuple[Allowance, ...]  # none of them zero
-    transfer: TokenTransfer | None
+    transfers: tuple[TokenTransfer, ...]
 
 
 def expected_effects(
@@ -73,7 +71,7 @@ def expected_effects(
     timestamps = tuple([timestamp + at * seconds_per_call for at in range(len(read))])
     walked = walk(read, reading, portfolio, deployment=deployment, account=account, timestamps=timestamps, standing=standing)
     steps = tuple(walked)
-    last = steps[-1] if steps else Step(reading.states, portfolio, standing, None)
+    last = steps[-1] if steps else Step(reading.states, portfolio, standing, ())
     effects = Effects(
         changes=_changes(portfolio, last.portfolio),
         allowances=tuple(sorted(last.allowances, key=_pair)),
@@ -85,7 +83,7 @@ def expected_effects(
         effects=effects,
         reading_after=replace(reading, timestamp=timestamps[-1] if timestamps else timestamp, states=last.states),
         portfolio_after=_in_order(deployment, last.portfolio),
-        transfers=tuple([step.transfer for step in steps if step.transfer is not None]),
+        transfers=tuple([transfer for step in steps for transfer in step.transfers]),
         timestamps=timestamps,
     )
 
@@ -101,7 +99,7 @@ def walk(
     standing: tuple[Allowance, ...] = (),
 ) -> Iterator[Step]:
     """What holds after each action, one after the other. Raises ProtocolError at the first that reverts."""
-    step = Step(reading.states, portfolio, standing, None)
+    step = Step(reading.states, portfolio, standing, ())
     for action, timestamp in zip(actions, timestamps, strict=True):
         match action:
             case Approve(Amount(asset, raw), spender):
@@ -110,7 +108,7 @@ def walk(
                 step = _allowing(step, asset, spender, 0)
             case Transfer(Amount(asset, raw), recipient):
                 sent = TokenTransfer(asset, account, recipient, raw)
-                step = Step(step.states, _paid(step.portfolio, asset, -raw), step.allowances, sent)
+                step = Step(step.states, _paid(step.portfolio, asset, -raw), step.allowances, (sent,))
             case _:
                 step = _applied(step, action, deployment=deployment, account=account, timestamp=timestamp)
         yield step
@@ -122,9 +120,7 @@ def _read_back(action: Action | None, call: Call) -> Action:
     return action
 
 
-def _applied(
-    step: Step, action: Supply | Withdraw | Borrow | Repay, *, deployment: Deployment, account: Address, timestamp: int
-) -> Step:
+def _applied(step: Step, action: MarketAction, *, deployment: Deployment, account: Address, timestamp: int) -> Step:
     """One action on its market, accrued to the time it happens."""
     market, adapter = action.market, adapter_of(action.market)
     at = market_index(deployment, market)
@@ -136,10 +132,14 @@ def _applied(
     if timestamp > state.timestamp:
         state = adapter.accrue(state, timestamp - state.timestamp)
     done = adapter.apply(state, step.portfolio.position(market), action)
-    portfolio = _held(_paid(step.portfolio, market.asset, done.asset_delta_raw), done.held)
-    allowances = _used_up(step.allowances, market, -done.asset_delta_raw) if done.asset_delta_raw < 0 else step.allowances
-    transfer = _transfer(market, adapter.units(market)[0], account, done.asset_delta_raw)
-    return Step((*step.states[:at], done.state, *step.states[at + 1 :]), portfolio, allowances, transfer)
+    portfolio, allowances = _held(step.portfolio, done.held), step.allowances
+    for amount in done.moved:
+        portfolio = _paid(portfolio, amount.asset, amount.raw)
+        if amount.raw < 0 and amount.asset.address != NATIVE:
+            allowances = _used_up(allowances, market, adapter.spender(action), Amount(amount.asset, -amount.raw))
+    keeper = adapter.units(market)[0]
+    transfers = tuple([_transfer(keeper, account, amount) for amount in done.moved])
+    return Step((*step.states[:at], done.state, *step.states[at + 1 :]), portfolio, allowances, transfers)
 
 
 def market_index(deployment: Deployment, market: Market) -> int:
@@ -150,10 +150,10 @@ def market_index(deployment: Deployment, market: Market) -> int:
     raise UnknownMarket(market.id)
 
 
-def _transfer(market: Market, keeper: Address, account: Address, delta_raw: int) -> TokenTransfer:
-    if delta_raw < 0:
-        return TokenTransfer(market.asset, account, keeper, -delta_raw)
-    return TokenTransfer(market.asset, keeper, account, delta_raw)
+def _transfer(keeper: Address, account: Address, moved: Amount) -> TokenTransfer:
+    if moved.raw < 0:
+        return TokenTransfer(moved.asset, account, keeper, -moved.raw)
+    return TokenTransfer(moved.asset, keeper, account, moved.raw)
 
 
 def _paid(portfolio: Portfolio, asset: Asset, delta_raw: int) -> Portfolio:
@@ -170,7 +170,7 @@ def _paid(portfolio: Portfolio, asset: Asset, delta_raw: int) -> Portfolio:
 def _held(portfolio: Portfolio, position: Position) -> Portfolio:
     """The account with one claim replaced; empty claims are none."""
     others = tuple([held for held in portfolio.positions if held.market.id != position.market.id])
-    kept = (position,) if position.shares_raw or position.debt_raw else ()
+    kept = () if position.is_empty else (position,)
     return Portfolio(portfolio.idle, others + kept)
 
 
@@ -179,7 +179,7 @@ def _pair(allowance: Allowance) -> tuple[Address, Address]:
 
 
 def _allowing(step: Step, asset: Asset, spender: Address, raw: int) -> Step:
-    return Step(step.states, step.portfolio, _allowed(step.allowances, asset.address, spender, raw), None)
+    return Step(step.states, step.portfolio, _allowed(step.allowances, asset.address, spender, raw), ())
 
 
 def _allowed(before: tuple[Allowance, ...], token: Address, spender: Address, raw: int) -> tuple[Allowance, ...]:
@@ -187,14 +187,14 @@ def _allowed(before: tuple[Allowance, ...], token: Address, spender: Address, ra
     return (*others, Allowance(token, spender, raw)) if raw else others
 
 
-def _used_up(before: tuple[Allowance, ...], market: Market, raw: int) -> tuple[Allowance, ...]:
+def _used_up(before: tuple[Allowance, ...], market: Market, spender: Address, taken: Amount) -> tuple[Allowance, ...]:
     """What a market takes, it takes from its allowance. Raises InsufficientBalance."""
-    pair = market.asset.address, market.address
+    pair = taken.asset.address, spender
     given_raw = next((known.raw for known in before if _pair(known) == pair), 0)
-    if raw > given_raw:
-        what = f"allowance of {market.asset.symbol} to {market.id}"
-        raise InsufficientBalance(what=what, wanted_raw=raw, available_raw=given_raw)
-    return _allowed(before, *pair, given_raw - raw)
+    if taken.raw > given_raw:
+        what = f"allowance of {taken.asset.symbol} to {market.id}"
+        raise InsufficientBalance(what=what, wanted_raw=taken.raw, available_raw=given_raw)
+    return _allowed(before, *pair, given_raw - taken.raw)
 
 
 def _gas_used(actions: Sequence[Action]) -> tuple[int, ...]:
@@ -216,20 +216,19 @@ def _gas_used(actions: Sequence[Action]) -> tuple[int, ...]:
 
 def _changes(before: Portfolio, after: Portfolio) -> tuple[Change, ...]:
     """What differs, token by token and claim by claim; sorted, zeros left out."""
-    symbols: dict[Address, str] = {}
-    deltas: dict[Address, int] = {}
+    deltas: dict[tuple[Address, str], int] = {}
     for portfolio, sign in ((before, -1), (after, 1)):
-        for idle in portfolio.idle:
-            symbols[idle.asset.address] = idle.asset.symbol
-            deltas[idle.asset.address] = deltas.get(idle.asset.address, 0) + sign * idle.raw
-        for held in portfolio.positions:
-            shares, debts = adapter_of(held.market).units(held.market)
-            symbols[shares] = held.market.id
-            deltas[shares] = deltas.get(shares, 0) + sign * held.shares_raw
-            if debts is not None:
-                symbols[debts] = held.market.id
-                deltas[debts] = deltas.get(debts, 0) + sign * held.debt_raw
-    return tuple([Change(unit, symbols[unit], deltas[unit]) for unit in sorted(deltas) if deltas[unit]])
+        held = [(idle.asset.address, idle.asset.symbol, idle.raw) for idle in portfolio.idle]
+        for unit, symbol, raw in (*held, *[claimed for position in portfolio.positions for claimed in claims(position)]):
+            deltas[unit, symbol] = deltas.get((unit, symbol), 0) + sign * raw
+    return tuple([Change(unit, symbol, raw) for (unit, symbol), raw in sorted(deltas.items()) if raw])
+
+
+def claims(held: Position) -> tuple[tuple[Address, str, int], ...]:
+    """Shares and debt of a claim, with the contract that counts them and their name: one contract may count for many markets."""
+    shares, debts = adapter_of(held.market).units(held.market)
+    supplied = (shares, held.market.id, held.shares_raw)
+    return (supplied,) if debts is None else (supplied, (debts, f"{held.market.id} debt", held.debt_raw))
 
 
 def _in_order(deployment: Deployment, portfolio: Portfolio) -> Portfolio:

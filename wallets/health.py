@@ -4,14 +4,14 @@ one that could, where anything the account holds or owes there cannot be read or
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from strategies.domain import Action, Address, Borrow, Portfolio, Withdraw
+from strategies.domain import Action, Borrow, Portfolio, Withdraw
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.units import BPS
 from wallets.case import Case
 from wallets.expected import walk
 from wallets.wallet import Reason
 
-Pools: TypeAlias = Mapping[Address, tuple[int, int]]  # what counts as collateral and what is owed, USD with 8 decimals
+Pools: TypeAlias = Mapping[str, tuple[int, int]]  # by scope: what counts as collateral and what is owed
 
 
 def healthy(case: Case) -> tuple[Reason, ...]:
@@ -40,15 +40,15 @@ def healthy(case: Case) -> tuple[Reason, ...]:
 
 
 def _pools(case: Case, states: tuple[MarketState | None, ...], portfolio: Portfolio) -> Pools:
-    """Every pool's account: claims at one address share one health factor."""
-    pools: dict[Address, tuple[int, int]] = {}
+    """Every health factor of the account: claims of one scope share one."""
+    pools: dict[str, tuple[int, int]] = {}
     state_at = {market.id: state for market, state in zip(case.deployment.markets, states, strict=True)}
     for held in portfolio.positions:
         if (state := state_at[held.market.id]) is None:
             continue
         part = adapter_of(held.market).solvency(state, held)
-        collateral, debt = pools.get(held.market.address, (0, 0))
-        pools[held.market.address] = collateral + part.collateral_usd_e8, debt + part.debt_usd_e8
+        collateral, debt = pools.get(part.scope, (0, 0))
+        pools[part.scope] = collateral + part.collateral_usd_e8, debt + part.debt_usd_e8
     return pools
 
 
@@ -69,7 +69,7 @@ def _blind(case: Case, at: int, action: Action, portfolio: Portfolio) -> tuple[R
     return tuple([Reason("health", f"after call {at} the health factor would be unknown: {fault}") for fault in faults])
 
 
-def _weakened(case: Case, at: int, pool: Address, before: Pools, after: Pools) -> Reason | None:
+def _weakened(case: Case, at: int, pool: str, before: Pools, after: Pools) -> Reason | None:
     """Below the floor and worse than before."""
     (had, owed), (has, owes) = before.get(pool, (0, 0)), after.get(pool, (0, 0))
     floor_bps = case.policy.min_health_factor_bps

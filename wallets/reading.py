@@ -8,7 +8,7 @@ from strategies.domain import NATIVE, Address, Amount, Asset, Deployment, Market
 from strategies.errors import IncompleteRead, ObservationError, ProtocolError
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
-from strategies.protocols.registry import MarketState, adapter_of
+from strategies.protocols.registry import MarketState, adapter_of, idle_assets
 from strategies.tape import Reading
 from strategies.units import BPS
 from wallets.endpoints import Block, Endpoint
@@ -21,8 +21,9 @@ def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[
     calls, spans = _questions(deployment, account)
     block = endpoint.read(calls, deployment.multicall)
     answers = [block.results[first:last] for first, last in spans]
-    balances, rest = answers[: len(deployment.assets)], answers[len(deployment.assets) :]
-    idle = tuple(Amount(asset, _word(answer, asset.symbol)) for asset, answer in zip(deployment.assets, balances, strict=True))
+    assets = idle_assets(deployment)
+    balances, rest = answers[: len(assets)], answers[len(assets) :]
+    idle = tuple(Amount(asset, _word(answer, asset.symbol)) for asset, answer in zip(assets, balances, strict=True))
     states, held, refused = list[MarketState | None](), list[Position](), list[tuple[str, str]]()
     for market, state_answer, claim_answer in zip(deployment.markets, rest[::2], rest[1::2], strict=True):
         held.append(adapter_of(market).holding(market, _whole(claim_answer, market.id)))
@@ -35,12 +36,14 @@ def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[
     reading = Reading(
         block.number, block.hash, block.timestamp, block.base_fee_wei, tuple(states), quotes, tuple(refused) + unpriced
     )
-    return reading, Portfolio(idle, tuple(claim for claim in held if claim.shares_raw or claim.debt_raw))
+    return reading, Portfolio(idle, tuple(claim for claim in held if not claim.is_empty))
 
 
 def _questions(deployment: Deployment, account: Address) -> tuple[list[Call], list[tuple[int, int]]]:
     """All calls of a block and, for each question, where its answers lie: balances, then state and claim of each market."""
-    questions: list[Sequence[Call]] = [(erc20.balance_read(asset, account, deployment.multicall),) for asset in deployment.assets]
+    questions: list[Sequence[Call]] = [
+        (erc20.balance_read(asset, account, deployment.multicall),) for asset in idle_assets(deployment)
+    ]
     for market in deployment.markets:
         questions += [adapter_of(market).reads(market), adapter_of(market).holding_reads(market, account)]
     calls, spans = list[Call](), list[tuple[int, int]]()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from strategies.domain import NATIVE, Address, Approve, Asset, Deployment, Market, Position, Revoke
+from strategies.domain import NATIVE, Address, Approve, Asset, Deployment, Position, Revoke
 from strategies.errors import EndpointRefused, IncompleteRead, SimulationReverted, SimulationUnavailable
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
@@ -13,6 +13,7 @@ from strategies.protocols.registry import adapter_of
 from strategies.tape import Reading
 from wallets.case import Fees
 from wallets.endpoints import Endpoint, Log, decode_aggregate, encode_aggregate, logs_of
+from wallets.expected import claims
 from wallets.rpc import data_of, quantity
 from wallets.tracing import trace
 from wallets.wallet import Allowance, Change, Effects
@@ -225,17 +226,14 @@ def _changes(deployment: Deployment, before: Held, after: Held, gas_wei: int) ->
     for asset in deployment.assets:
         gas = gas_wei if asset.address == NATIVE else 0
         found.append(Change(asset.address, asset.symbol, after.balances[asset] - before.balances[asset] + gas))
-    for market, earlier, later in zip(deployment.markets, before.claims, after.claims, strict=True):
-        found += _claim_changes(market, earlier, later)
-    return tuple(sorted([change for change in found if change.delta_raw], key=lambda change: change.unit))
+    for earlier, later in zip(before.claims, after.claims, strict=True):
+        found += _claim_changes(earlier, later)
+    return tuple(sorted([change for change in found if change.delta_raw], key=lambda change: (change.unit, change.symbol)))
 
 
-def _claim_changes(market: Market, before: Position, after: Position) -> tuple[Change, ...]:
-    shares, debts = adapter_of(market).units(market)
-    changed = Change(shares, market.id, after.shares_raw - before.shares_raw)
-    if debts is None:
-        return (changed,)
-    return changed, Change(debts, market.id, after.debt_raw - before.debt_raw)
+def _claim_changes(before: Position, after: Position) -> tuple[Change, ...]:
+    pairs = zip(claims(before), claims(after), strict=True)
+    return tuple([Change(unit, symbol, later_raw - earlier_raw) for (unit, symbol, earlier_raw), (_, _, later_raw) in pairs])
 
 
 def _unexpected(log: Log, deployment: Deployment, account: Address, after: Held) -> str:

@@ -5,7 +5,7 @@ It runs only on calls that are already refused, so it may try variants: the firs
 from collections.abc import Iterator
 from dataclasses import replace
 
-from strategies.domain import ALL, Action, Address, Amount, Borrow, Deployment, Market, Repay, Supply, Withdraw
+from strategies.domain import ALL, Address, Amount, Borrow, Deployment, Market, MarketAction, Repay, Supply, Withdraw
 from strategies.errors import UnknownCall
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
@@ -49,6 +49,6 @@ def _selectors(markets: list[Market], account: Address, target: Address, deploym
                 continue
 
 
-def _specimens(market: Market) -> tuple[Action, ...]:
+def _specimens(market: Market) -> tuple[MarketAction, ...]:
     one = Amount(market.asset, 1)
     return Supply(market, one), Withdraw(market, ALL), Borrow(market, one), Repay(market, one)

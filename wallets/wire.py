@@ -142,8 +142,7 @@ def _reader(kind: Hashable) -> Read:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return partial(_read_name, {member.name: member for member in kind})
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return partial(_read_record, kind, {field.name: _reader(hints[field.name]) for field in fields(kind)})
+        return partial(_read_record, kind)
     raise MalformedRecord(kind=_name(kind), why="no text becomes this type")
 
 
@@ -195,8 +194,15 @@ def _read_name(named: Mapping[str, object], content: object) -> object:
     return named[_read_exactly(str, content)]
 
 
-def _read_record(kind: type, reads: Mapping[str, Read], content: object) -> object:
-    given = dict(_read_exactly(dict, content))
+@cache
+def _readers_of_fields(kind: type) -> Mapping[str, Read]:
+    """Looked up when a record is read, because a record may hold others of its own kind."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: _reader(hints[field.name]) for field in fields(typing.cast("Any", kind))}
+
+
+def _read_record(kind: type, content: object) -> object:
+    given, reads = dict(_read_exactly(dict, content)), _readers_of_fields(kind)
     if given.pop(TAG, None) != kind.__name__:
         raise ValueError(f"it is not tagged {kind.__name__}")
     if given.keys() != reads.keys():

@@ -11,16 +11,29 @@ from rich.text import Text
 
 from strategies.domain import (
     Action,
+    AddLiquidity,
     Amount,
     Approve,
     Assessment,
     Borrow,
+    Claim,
+    Collect,
     Deployment,
+    Entire,
+    Exchange,
+    RemoveLiquidity,
     Repay,
     Revoke,
+    Shares,
+    Stake,
+    Staking,
     Supply,
+    Swap,
     Transfer,
+    Unstake,
+    Unwrap,
     Withdraw,
+    Wrap,
     figure,
     written,
 )
@@ -68,10 +81,51 @@ def action(what: Action) -> str:
             return f"take every allowance of {what.asset.symbol} from {what.spender}"
         case Transfer():
             return f"send {written(what.amount)} to {what.recipient}"
+        case Swap() | AddLiquidity() | RemoveLiquidity() | Collect():
+            return _exchange(what)
+        case _:
+            return _staking(what)
 
 
-def _much(what: object) -> str:
-    return written(what) if isinstance(what, Amount) else "everything"
+def _exchange(what: Exchange) -> str:
+    match what:
+        case Swap():
+            return f"swap {written(what.amount_in)} for at least {written(what.least_out)} in {what.market.id}"
+        case AddLiquidity():
+            where = f"range {what.into}" if isinstance(what.into, int) else f"ticks {what.into.lower} to {what.into.upper}"
+            return f"lay at most {_both(what.most)} into {where} of {what.market.id}"
+        case RemoveLiquidity():
+            return f"take {what.liquidity_raw} of liquidity out of range {what.token_id} of {what.market.id}"
+        case Collect():
+            return f"collect what range {what.token_id} of {what.market.id} has earned"
+
+
+def _staking(what: Staking) -> str:
+    match what:
+        case Stake():
+            return f"stake {written(what.amount)} in {what.market.id}"
+        case Unstake():
+            return f"ask {what.market.id} to give back {written(what.amount)}"
+        case Claim():
+            return f"claim withdrawal {what.request_id} of {what.market.id}"
+        case Wrap():
+            return f"wrap {written(what.amount)} of {what.market.id}"
+        case Unwrap():
+            return f"unwrap {written(what.amount)} of {what.market.id}"
+
+
+def _both(amounts: tuple[Amount, Amount]) -> str:
+    return f"{written(amounts[0])} and {written(amounts[1])}"
+
+
+def _much(what: Amount | Shares | Entire) -> str:
+    match what:
+        case Amount():
+            return written(what)
+        case Shares():
+            return f"{what.raw} shares"
+        case Entire():
+            return "everything"
 
 
 def markets(assessments: Sequence[Assessment], size: Amount, held: Sequence[str]) -> None:

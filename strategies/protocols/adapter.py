@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from strategies.domain import Action, Address, Market, Position
+from strategies.domain import Action, Address, Amount, Asset, Entire, Market, MarketAction, Position, Shares
 
 S = TypeVar("S")
 
@@ -34,17 +34,25 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Applied(Generic[S]):
-    """The effect of one action: the market after it, the claim after it, and the account's change of the market's asset."""
+    """The effect of one action: the market after it, the claim after it, and what the account gained (positive) or gave of each
+    asset, none of them zero."""
 
     state: S
     held: Position
-    asset_delta_raw: int  # negative: left the account
+    moved: tuple[Amount, ...]
+
+    def moved_raw(self, asset: Asset) -> int:
+        """The account's change of one asset."""
+        return sum(amount.raw for amount in self.moved if amount.asset == asset)
 
 
 @dataclass(frozen=True, slots=True)
 class Solvency:
-    """One claim's part in an account's health factor, in USD with 8 decimals: collateral already times its threshold."""
+    """One claim's part in an account's health factor: collateral already times its threshold. USD with 8 decimals; where a market
+    stands alone and its oracle knows no dollars, both are in the unit that oracle speaks, because only their ratio counts. Claims
+    of one `scope` share one health factor: a pool's address, or the id of a market that stands alone."""
 
+    scope: str
     collateral_usd_e8: int
     debt_usd_e8: int
 
@@ -81,7 +89,7 @@ class Adapter(Protocol[S]):
     def accrue(self, state: S, seconds: int) -> S:
         """The same market that much later, touched by nobody."""
 
-    def apply(self, state: S, held: Position, action: Action) -> Applied[S]:
+    def apply(self, state: S, held: Position, action: MarketAction) -> Applied[S]:
         """What the contract would do at the state's time. Raises ProtocolError exactly where the contract reverts."""
 
     def value_raw(self, state: S, held: Position) -> int:
@@ -96,11 +104,18 @@ class Adapter(Protocol[S]):
     def solvency(self, state: S, held: Position) -> Solvency:
         """The claim's part in the account's health factor."""
 
-    def gas(self, action: Action) -> int:
+    def everything(self, held: Position) -> Entire | Shares:
+        """The protocol's own word for taking out all of a claim, so that no dust stays behind."""
+
+    def spender(self, action: MarketAction) -> Address:
+        """The contract that takes what an action gives, and must be allowed to."""
+
+    def gas(self, action: MarketAction) -> int:
         """What the action's calls burn, approval included: a measured estimate for ranking and for paper."""
 
-    def encode(self, action: Action, account: Address) -> tuple[Call, ...]:
-        """The calls of an action, its exact approval first. Raises UnknownCall."""
+    def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:
+        """The calls of an action: exact approvals first, then its own, then what it collects, then revocations of what approvals
+        of at most so much may leave. Raises UnknownCall."""
 
     def parse(self, call: Call, account: Address, markets: Sequence[Market]) -> Action | None:
         """Bytes back to meaning; None for another beneficiary, an unknown target or one unread byte."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from strategies.domain import ALL, Action, Address, Amount, Entire, Market, Position, Supply, Withdraw
+from strategies.domain import ALL, Action, Address, Amount, Entire, Market, MarketAction, Position, Shares, Supply, Withdraw
 from strategies.errors import ActionRefused, InsufficientBalance, InsufficientLiquidity, UnknownCall, UnsupportedState
 from strategies.protocols import erc20
 from strategies.protocols.adapter import ADDRESS, UINT256, Applied, Call, Columns, Function, Solvency
@@ -83,7 +83,7 @@ class RecordedIndexes:
         """Only time passes; the index grows linearly from its record, as Aave's supply side does between touches."""
         return _later(state, seconds, state.available_raw)
 
-    def apply(self, state: RecordedIndex, held: Position, action: Action) -> Applied[RecordedIndex]:
+    def apply(self, state: RecordedIndex, held: Position, action: MarketAction) -> Applied[RecordedIndex]:
         """Shares are rounded against the holder both ways; the rate stays what was recorded."""
         asset = state.market.asset
         match action:
@@ -109,13 +109,21 @@ class RecordedIndexes:
 
     def solvency(self, state: RecordedIndex, held: Position) -> Solvency:
         """Nothing can be borrowed against it."""
-        return Solvency(0, 0)
+        return Solvency(state.market.id, 0, 0)
 
-    def gas(self, action: Action) -> int:
+    def everything(self, held: Position) -> Entire | Shares:
+        """As Aave says it."""
+        return ALL
+
+    def spender(self, action: MarketAction) -> Address:
+        """The notation's own market."""
+        return action.market.address
+
+    def gas(self, action: MarketAction) -> int:
         """What the same action burns on Aave V3."""
         return SUPPLY_GAS if isinstance(action, Supply) else WITHDRAW_GAS
 
-    def encode(self, action: Action, account: Address) -> tuple[Call, ...]:
+    def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:
         """The notation of an action. Raises UnknownCall."""
         match action:
             case Supply(market=market, amount=amount) if _is_written(market, amount):
@@ -175,7 +183,7 @@ def _withdraw(state: RecordedIndex, held: Position, wanted_raw: int) -> Applied[
 def _moved(state: RecordedIndex, held: Position, shares_raw: int, asset_delta_raw: int) -> Applied[RecordedIndex]:
     available_raw = None if state.available_raw is None else state.available_raw - asset_delta_raw
     after = Position(held.market, held.shares_raw + shares_raw, held.debt_raw)
-    return Applied(_later(state, 0, available_raw), after, asset_delta_raw)
+    return Applied(_later(state, 0, available_raw), after, (Amount(state.market.asset, asset_delta_raw),))
 
 
 def _later(state: RecordedIndex, seconds: int, available_raw: int | None) -> RecordedIndex:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backtest.dataset import index_columns, load, recompute_digest, save, tape_from_rates
 from strategies.errors import BadTape
-from strategies.protocols.recorded_index import index_now_ray
+from strategies.protocols.recorded_index import RecordedIndex, index_now_ray
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Reading, tape_of
 from strategies.units import HALF_RAY, RAY, SECONDS_PER_YEAR
@@ -94,8 +94,8 @@ def test_half_a_state_counts_as_not_said() -> None:
 def test_unknown_liquidity_is_unknown_and_none_is_none() -> None:
     made = tape([[0.02], [0.02]], available=np.array([[np.nan], [0.0]]))
     unknown, drained = made.states.state(0, 0), made.states.state(1, 0)
-    assert unknown is not None and unknown.available_raw is None
-    assert drained is not None and drained.available_raw == 0
+    assert isinstance(unknown, RecordedIndex) and unknown.available_raw is None
+    assert isinstance(drained, RecordedIndex) and drained.available_raw == 0
 
 
 @pytest.mark.parametrize("apr", [-0.01, float("inf"), 101.0])

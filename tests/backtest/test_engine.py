@@ -15,6 +15,7 @@ from strategies.decide import DecideSettings
 from strategies.domain import Amount, Keep, Leg, Portfolio, Target
 from strategies.errors import BadTape
 from strategies.lending_rotation import LendingRotation
+from strategies.protocols.recorded_index import RecordedIndex
 from strategies.rebalance import Gate
 from strategies.tape import Observation, Tape
 from strategies.units import GWEI, RAY, WAD
@@ -152,7 +153,7 @@ def test_a_decision_executes_at_the_index_of_a_later_row(latency: int) -> None:
     made = tape([[0.20, 0.01]] * 6)
     finished = run(made, terms(Hold(USDC, HOUR, MARKETS[0].id), latency_rows=latency))
     state = made.states.state(latency, 0)
-    assert state is not None and not hasattr(state, "liquidity_index_ray")
+    assert isinstance(state, RecordedIndex)
     assert finished.steps[0].due_row == latency and finished.segments[1].row == latency
     assert shares_raw(finished, 1, 0) == CASH_RAW * RAY // state.index_ray
 

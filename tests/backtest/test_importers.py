@@ -14,6 +14,7 @@ from backtest.importers.aave_hourly import Costs, import_asset, read_costs
 from backtest.importers.defects import ImportReport, Run
 from backtest.importers.ethereum_gas import DailyGas, read_daily_gas
 from strategies.errors import BadTape
+from strategies.protocols.recorded_index import RecordedIndex
 from strategies.tape import Tape
 from strategies.units import GWEI, USD_E8
 
@@ -154,8 +155,8 @@ def test_the_newer_oracle_prices_the_asset_and_each_market_keeps_its_own(tmp_pat
     made, report = imported(tmp_path)
     assert made.price_usd_e8[:, 0].tolist() == [USD_E8, USD_E8] + [88_330_000] * 4
     blind, seeing = made.states.state(4, 0), made.states.state(4, 1)
-    assert blind is not None and blind.price_usd_e8 == USD_E8
-    assert seeing is not None and seeing.price_usd_e8 == 88_330_000
+    assert isinstance(blind, RecordedIndex) and blind.price_usd_e8 == USD_E8
+    assert isinstance(seeing, RecordedIndex) and seeing.price_usd_e8 == 88_330_000
     assert any("4 rows" in note for note in report.notes)
 
 
@@ -265,7 +266,7 @@ def test_the_real_usdc_fell_to_its_published_low_and_one_oracle_did_not_see_it(r
     low = int(np.argmin(made.price_usd_e8[:, 0]))
     assert (made.timestamp[low], made.price_usd_e8[low, 0]) == (1_678_521_600, 88_330_000)  # 2023-03-11 08:00
     blind = made.states.state(low, 0)
-    assert blind is not None and blind.price_usd_e8 == USD_E8
+    assert isinstance(blind, RecordedIndex) and blind.price_usd_e8 == USD_E8
 
 
 def test_the_real_spikes_are_kept(real_costs: Costs) -> None:

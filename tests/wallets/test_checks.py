@@ -16,7 +16,9 @@ from strategies.domain import (
     Quote,
     Repay,
     Revoke,
+    Shares,
     Supply,
+    Swap,
     Transfer,
     Withdraw,
 )
@@ -67,6 +69,13 @@ def test_every_rule_lets_an_ordinary_plan_pass(check: Check) -> None:
     assert check(case(SUPPLY)) == ()
     assert check(case(MOVE, portfolio=HELD)) == ()
     assert check(lending(Supply(AAVE_WETH, weth(10)), Borrow(AAVE_USDC, usdc(1_000)))) == ()
+
+
+def test_refuses_what_no_rule_can_weigh_yet() -> None:
+    swap = Swap(ONE, usdc(1), weth(1), 1)
+    assert rules(checks.traded, replace(case(SUPPLY), actions=(swap,))) == ["action"]
+    assert rules(checks.traded, replace(case(SUPPLY), actions=(Supply(AAVE_USDC, weth(1)),))) == ["action"]
+    assert checks.traded(replace(case(SUPPLY), actions=(Withdraw(ONE, Shares(7)), Supply(ONE, usdc(1))))) == ()
 
 
 def test_a_pause_stops_all_but_revocations() -> None:

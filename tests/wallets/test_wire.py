@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -12,12 +13,15 @@ from strategies.decide import Decision
 from strategies.domain import (
     ALL,
     Action,
+    AddLiquidity,
     Amount,
     Approve,
     Assessment,
     Asset,
     Borrow,
     Choice,
+    Claim,
+    Collect,
     Deployment,
     Keep,
     Leg,
@@ -26,17 +30,29 @@ from strategies.domain import (
     Portfolio,
     Position,
     Quote,
+    Range,
+    RemoveLiquidity,
     Repay,
+    Request,
     Revoke,
+    Shares,
+    Stake,
     Supply,
+    Swap,
     Target,
+    Ticks,
     Transfer,
+    Unstake,
+    Unwrap,
     Withdraw,
+    Wrap,
 )
 from strategies.errors import MalformedRecord
 from strategies.protocols.adapter import Call
+from strategies.protocols.registry import MarketState
 from strategies.tape import Reading
 from strategies.units import WAD
+from tests.strategies.protocols.specimens import SPECIMENS, Specimen
 from tests.wallets import cases
 from wallets import wire
 from wallets.ledger import Entry
@@ -60,15 +76,33 @@ wholes = st.integers(-(2**256), 2**256)
 addresses = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
 assets = st.builds(Asset, st.integers(1, 2**31), addresses, words, st.integers(0, 30))
 amounts = st.builds(Amount, assets, wholes)
-markets = st.builds(Market, words, words, addresses, assets, st.lists(st.tuples(words, addresses), max_size=3).map(tuple))
-positions = st.builds(Position, markets, wholes, wholes)
+roles = st.lists(st.tuples(words, addresses), max_size=3).map(tuple)
+numbers = st.lists(st.tuples(words, wholes), max_size=2).map(tuple)
+plain_markets = st.builds(Market, words, words, addresses, assets, roles)
+markets = st.builds(
+    Market,
+    *(words, words, addresses, assets, roles, st.lists(assets, max_size=2).map(tuple), numbers),
+    st.lists(plain_markets, max_size=2).map(tuple),
+)
+pairs = st.tuples(wholes, wholes)
+ranges = st.builds(Range, wholes, st.builds(Ticks, st.integers(-(10**6), 0), st.integers(1, 10**6)), pairs, pairs)
+requests = st.lists(st.builds(Request, wholes, wholes, wholes, st.booleans()), max_size=2).map(tuple)
+positions = st.builds(Position, markets, wholes, wholes, st.lists(amounts, max_size=2).map(tuple), st.none() | ranges, requests)
 portfolios = st.builds(Portfolio, st.lists(amounts, max_size=3).map(tuple), st.lists(positions, max_size=3).map(tuple))
-some = st.one_of(amounts, st.just(ALL))
+some = st.one_of(amounts, st.just(ALL), st.builds(Shares, wholes))
+both = st.tuples(amounts, amounts)
+ticks = st.builds(Ticks, st.integers(-(10**6), 0), st.integers(1, 10**6))
 actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Supply, markets, amounts),
     st.builds(Withdraw, markets, some),
     st.builds(Borrow, markets, amounts),
     st.builds(Repay, markets, some),
+    st.builds(Swap, markets, amounts, amounts, wholes),
+    st.builds(AddLiquidity, markets, ticks | wholes, both, both, wholes),
+    st.builds(RemoveLiquidity, markets, wholes, wholes, both, wholes),
+    st.builds(Collect, markets, wholes),
+    st.one_of([st.builds(kind, markets, amounts) for kind in (Stake, Unstake, Wrap, Unwrap)]),
+    st.builds(Claim, markets, wholes),
     st.builds(Approve, amounts, addresses),
     st.builds(Revoke, assets, addresses),
     st.builds(Transfer, amounts, addresses),
@@ -252,3 +286,14 @@ def test_refuses_types_that_no_text_could_become() -> None:
 @given(st.lists(words))
 def test_joined_texts_come_apart_again(texts: list[str]) -> None:
     assert wire.lines(wire.join(texts)) == tuple(texts)
+
+
+def test_no_two_market_states_share_a_name() -> None:
+    names = [kind.__name__ for kind in get_args(MarketState)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: str(specimen.name))
+def test_every_market_state_comes_back_as_it_was(specimen: Specimen) -> None:
+    assert wire.from_text(MarketState, wire.to_text(specimen.state)) == specimen.state
+    assert wire.from_text(Position, wire.to_text(specimen.held)) == specimen.held
