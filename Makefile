@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types imports tests slow clean
+.PHONY: help setup demo test format lint types imports tests slow bench clean
 
 help:
 	@echo "make demo   sets everything up, then shows the agent at work on a private chain (no key, no network)"
@@ -30,7 +30,7 @@ $(VENV)/.ready: requirements.lock requirements-node.lock pyproject.toml agent/de
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock ; \
 	  fi ; \
 	fi
-	@$(BIN)/python -m agent.devnet.artefacts
+	@$(BIN)/python -m agent.devnet
 	@touch $@
 
 setup: $(VENV)/.ready
@@ -56,6 +56,10 @@ imports: setup
 tests: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='strategies/*,wallets/*' --fail-under=95 --skip-covered
+
+# processor time of each protocol's operations, beside the contracts' own bytecode; one JSON line a job
+bench: setup
+	@$(BIN)/python -m tests.bench.protocols
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage runs

@@ -1,7 +1,7 @@
 """Fetches the node and the bytecode by integrity hash into a cache of this user. It runs no package's script and commits nothing.
 
-What is fetched is `package-lock.json` beside this file, exactly; the cache folder's name is the lock's own digest, so another
-lock is another folder. A folder appears under its final name only when the install has ended well.
+What is fetched is `package-lock.json` beside this file, exactly, and what is never read of it is dropped. The cache folder's name
+is the lock's own digest, so another lock is another folder; it appears under that name only when the install has ended well.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,10 @@ MANIFEST = HERE / "package.json"
 NPM_REMEDY = (
     "install Node.js 20 or newer so that `npm` is on the PATH, "
     "or run `pip install --require-hashes -r requirements-node.lock` in this environment, then try again"
+)
+UNREAD = (  # the bulk of what the packages hold: other builds of the same, records of public deployments
+    *("@aave/core-v3/dist", "@venusprotocol/venus-protocol/dist", "@venusprotocol/venus-protocol/deployments"),
+    *("@*/*/artifacts/build-info", "viem/_esm", "viem/_types"),
 )
 ANVIL_REMEDY = "put an `anvil` 1.7.1 on the PATH (on Linux on x86-64 delete that folder instead), then try again"
 
@@ -61,11 +64,11 @@ class Artefacts:
         """The node's program for this platform."""
         return find_anvil(self.root)
 
-    def aave(self, name: str) -> Bytecode:
-        """A contract of Aave V3.0, as its own package compiled it."""
-        path = index_hardhat(self.root / "node_modules/@aave/core-v3/artifacts/contracts").get(name)
+    def hardhat(self, package: str, name: str) -> Bytecode:
+        """A contract as its own package compiled it."""
+        path = index_hardhat(self.root / "node_modules" / package / "artifacts/contracts").get(name)
         if path is None:
-            raise ArtefactsMissing(f"the Aave package has no contract {name}", remedy=f"delete {self.root}, then try again")
+            raise ArtefactsMissing(f"{package} has no contract {name}", remedy=f"delete {self.root}, then try again")
         return read_hardhat(path)
 
     def weth(self) -> Bytecode:
@@ -127,6 +130,12 @@ def find_npm() -> tuple[str, ...]:
     raise ArtefactsMissing("no npm was found, and the local chain is fetched with it", remedy=NPM_REMEDY)
 
 
+def find_node() -> str:
+    """The node that runs npm here."""
+    npm = find_npm()
+    return npm[0] if len(npm) > 1 else str(shutil.which("node"))
+
+
 def find_anvil(root: Path) -> Path:
     """The node of this platform: from the install, else `anvil` on the PATH (only Linux on x86-64 is in the lock)."""
     architecture = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "other")
@@ -159,13 +168,16 @@ def install(final: Path) -> None:
         work.mkdir()
         for source in (MANIFEST, LOCK):
             shutil.copyfile(source, work / source.name)
-        command = (*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        # peers are for those who develop against a package; one of them asks for a whole tool chain
+        command = (*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps")
         path = os.pathsep.join((str(Path(npm[0]).parent), os.environ.get("PATH", "")))
         done = subprocess.run(command, cwd=work, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ArtefactsMissing(
                 f"npm could not install the lock: {last_lines(done.stderr)}", remedy="make that possible, then try again"
             )
+        for folder in [folder for pattern in UNREAD for folder in (work / "node_modules").glob(pattern)]:
+            shutil.rmtree(folder)
         publish(work, final)
 
 
@@ -181,18 +193,3 @@ def publish(work: Path, final: Path) -> None:
 def last_lines(text: str) -> str:
     """The end of what a program said, on one line."""
     return " | ".join(text.strip().splitlines()[-4:])
-
-
-def main() -> None:
-    """Fetches what is missing and says in one line what there is."""
-    fetched = not (cache_home() / "artefacts" / lock_key()).is_dir()
-    try:
-        artefacts = ensure()
-        node = artefacts.anvil
-    except ArtefactsMissing as missing:
-        sys.exit(str(missing))
-    print(f"{'fetched' if fetched else 'found'} the local node ({node.name}) and the bytecode in {artefacts.root}")  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

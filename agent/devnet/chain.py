@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agent.devnet.artefacts import LOCK, Artefacts, Progress, cache_home, ensure, publish
+from agent.devnet.artefacts import HERE, LOCK, Artefacts, Progress, cache_home, ensure, publish
+from agent.devnet.compile import Compiled, compile_units
 from agent.devnet.node import Node
 
-SHAPING = ("contracts.py", "deploy.py", "feed.py", "markets.py", "node.py", "artefacts.py")
+SHAPING = ("*.py", "*.js", "solidity/*.sol")
 STATE = "state.json"
 DEPLOYMENT = "deployment.json"
 
@@ -46,6 +47,11 @@ class Devnet:
         """Where the chain answers."""
         return self.node.url
 
+    @property
+    def everything(self) -> dict[str, Any]:
+        """The deployment of the whole chain."""
+        return everything_of(self.deployment)
+
     def market(self, market_id: str) -> dict[str, Any]:
         """One market of the deployment."""
         for market in self.deployment["markets"]:
@@ -69,11 +75,19 @@ class Devnet:
         self.node.stop()
 
 
+def everything_of(deployment: dict[str, Any]) -> dict[str, Any]:
+    """A deployment with what stands on the chain besides the first markets merged in."""
+    first = {name: content for name, content in deployment.items() if name != "further"}
+    further = deployment["further"]
+    lists = {name: [*first[name], *further[name]] for name in ("assets", "markets")}
+    return first | lists | {"code": first["code"] | further["code"]}
+
+
 def chain_key() -> str:
     """The name of a built chain: the digest of all that shapes it."""
     digest = hashlib.sha256(LOCK.read_bytes())
-    for name in SHAPING:
-        digest.update((Path(__file__).parent / name).read_bytes())
+    for path in sorted(path for pattern in SHAPING for path in HERE.glob(pattern)):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -83,22 +97,35 @@ def build(artefacts: Artefacts, progress: Progress = lambda _: None, *, home: Pa
     final = folder / chain_key()
     if final.is_dir():
         return final
+    from agent.devnet.deploy import UNITS
+
+    bytecode = compile_units(UNITS, artefacts, progress)
     progress("building the local chain (once, a few seconds)")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder, ignore_cleanup_errors=True) as scratch:
         work = Path(scratch) / "chain"
         work.mkdir()
-        write_chain(artefacts, work)
+        write_chain(artefacts, bytecode, work)
         publish(work, final)
     return final
 
 
-def write_chain(artefacts: Artefacts, folder: Path) -> None:
+def write_chain(artefacts: Artefacts, bytecode: Compiled, folder: Path) -> None:
     """Deploys on a fresh node and writes its state and its deployment."""
     from agent.devnet.deploy import deploy
 
     with Node(artefacts.anvil) as node:
-        deployment = deploy(node, artefacts)
-        state = gzip.decompress(bytes.fromhex(node.dump().removeprefix("0x")))
-    (folder / STATE).write_bytes(state)
+        deployment = deploy(node, artefacts, bytecode)
+        state = json.loads(gzip.decompress(bytes.fromhex(node.dump().removeprefix("0x"))))
+    (folder / STATE).write_text(json.dumps(without_history(state), separators=(",", ":")))
     (folder / DEPLOYMENT).write_text(json.dumps(deployment, indent=1) + "\n")
+
+
+def without_history(state: dict[str, Any]) -> dict[str, Any]:
+    """A dump less what earlier transactions said: nobody asks, and each start would read it. The headers stay."""
+    *earlier, last = sorted(state["blocks"], key=lambda block: int(block["header"]["number"], 16))
+    number = int(last["header"]["number"], 16)
+    return state | {
+        "blocks": [*(block | {"transactions": []} for block in earlier), last],
+        "transactions": [entry for entry in state["transactions"] if entry["block_number"] == number],
+    }

@@ -2,6 +2,7 @@
 
 DevnetError
 ├─ ArtefactsMissing   the node or the bytecode cannot be had here; the message says what to do
+├─ CompilationFailed  a compiler refused a source of the deployment
 ├─ NodeDied           the node's process ended, or never answered
 ├─ RpcRefused         the node answered with an error
 └─ SceneReverted      a transaction of the deployment or of a scene was mined and failed
@@ -23,6 +24,15 @@ class ArtefactsMissing(DevnetError):
         super().__init__(f"{what}; {remedy}")
         self.what: Final = what
         self.remedy: Final = remedy
+
+
+class CompilationFailed(DevnetError):
+    """A compiler refused a source of the deployment."""
+
+    def __init__(self, *, unit: str, said: str) -> None:
+        super().__init__(f"the contracts of {unit} do not compile: {said}")
+        self.unit: Final = unit
+        self.said: Final = said
 
 
 class NodeDied(DevnetError):

@@ -42,9 +42,13 @@ class Reserve:
     collateral: int
     borrowed: int
 
-    def curve(self) -> tuple[int, ...]:
-        """The rate strategy's constructor arguments after the provider; the stable-rate ones are inert, it is switched off."""
-        variable = tuple(bps * BPS_RAY for bps in (self.kink_bps, self.base_bps, self.slope1_bps, self.slope2_bps))
+    def curve_bps(self) -> tuple[int, ...]:
+        """The curve as V3.6 takes it: optimal usage, base, slope below it, slope above it."""
+        return self.kink_bps, self.base_bps, self.slope1_bps, self.slope2_bps
+
+    def curve_ray(self) -> tuple[int, ...]:
+        """The constructor arguments of V3.0's strategy after the provider; the stable-rate ones are inert, it is switched off."""
+        variable = tuple(bps * BPS_RAY for bps in self.curve_bps())
         stable = tuple(bps * BPS_RAY for bps in (50, 6000, 100, 800, 2000))
         return variable + stable
 

@@ -7,9 +7,9 @@ one block at exactly the time that was asked for. An impossible scene raises `Sc
 from dataclasses import dataclass
 
 from agent.devnet import feed
+from agent.devnet.aave_v3 import VARIABLE
 from agent.devnet.chain import Devnet
 from agent.devnet.contracts import read_integer, send, transact
-from agent.devnet.deploy import VARIABLE
 from agent.devnet.node import BASE_FEE_WEI
 
 

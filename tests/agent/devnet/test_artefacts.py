@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from agent.devnet import artefacts
-from agent.devnet.artefacts import HERE, LOCK, MANIFEST, Artefacts, Bytecode, ensure, find_anvil, find_npm, install, lock_key
+from agent.devnet.artefacts import (
+    HERE,
+    LOCK,
+    MANIFEST,
+    Artefacts,
+    Bytecode,
+    ensure,
+    find_anvil,
+    find_node,
+    find_npm,
+    install,
+    lock_key,
+)
 from agent.devnet.errors import ArtefactsMissing
 
 LOCKED: dict[str, dict[str, Any]] = {name: entry for name, entry in json.loads(LOCK.read_text())["packages"].items() if name}
@@ -29,9 +41,10 @@ def test_every_locked_package_has_one_sha512_integrity() -> None:
 
 def test_the_manifest_asks_for_exact_versions_and_the_lock_agrees() -> None:
     manifest = json.loads(MANIFEST.read_text())
-    for name, version in (manifest["dependencies"] | manifest["optionalDependencies"]).items():
-        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
-        assert LOCKED[f"node_modules/{name}"]["version"] == version
+    for name, asked in (manifest["dependencies"] | manifest["optionalDependencies"]).items():
+        package, version = re.fullmatch(r"(?:npm:(\w+)@)?(\d+\.\d+\.\d+)", asked).groups()  # type: ignore[union-attr]
+        locked = LOCKED[f"node_modules/{name}"]
+        assert (locked.get("name"), locked["version"]) == (package, version)
 
 
 def test_no_artefact_lies_in_the_repository() -> None:
@@ -57,6 +70,13 @@ def test_without_npm_on_the_path_the_wheels_own_is_called(monkeypatch: pytest.Mo
     monkeypatch.setattr(artefacts.shutil, "which", lambda _: None)
     monkeypatch.setattr(artefacts.importlib.util, "find_spec", lambda _: Wheel)
     assert find_npm() == (str(node), str(script))
+    assert find_node() == str(node)
+
+
+def test_the_compilers_run_on_the_node_that_is_beside_npm_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artefacts.shutil, "which", lambda program: f"/programs/{program}")
+    assert find_npm() == ("/programs/npm",)
+    assert find_node() == "/programs/node"
 
 
 def test_a_failed_install_leaves_nothing_that_could_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -99,7 +119,20 @@ def test_of_two_installs_at_once_the_first_stays(monkeypatch: pytest.MonkeyPatch
     assert [path.name for path in final.iterdir()] == ["theirs"]
 
 
-def test_npm_is_told_to_run_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_what_is_read_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fetch(command: tuple[str, ...], *, cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
+        for folder in ("viem/_esm", "viem/_cjs", "@aave/core-v3/artifacts/contracts", "@aave/core-v3/artifacts/build-info"):
+            (cwd / "node_modules" / folder).mkdir(parents=True)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(artefacts, "find_npm", lambda: ("npm",))
+    monkeypatch.setattr(artefacts.subprocess, "run", fetch)
+    install(tmp_path / "key")
+    kept = {path.name for path in (tmp_path / "key").rglob("*") if path.is_dir() and not any(path.iterdir())}
+    assert kept == {"_cjs", "contracts"}
+
+
+def test_npm_is_told_to_run_no_script_and_to_leave_peers_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     commands: list[tuple[str, ...]] = []
 
     def note(command: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
@@ -109,7 +142,7 @@ def test_npm_is_told_to_run_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(artefacts, "find_npm", lambda: ("npm",))
     monkeypatch.setattr(artefacts.subprocess, "run", note)
     install(tmp_path / "artefacts/key")
-    assert commands == [("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")]
+    assert commands == [("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps")]
 
 
 def test_another_lock_is_another_folder(tmp_path: Path) -> None:
@@ -132,8 +165,8 @@ def test_linking_puts_every_library_in_its_place() -> None:
 @pytest.mark.chain
 def test_the_install_has_the_node_and_every_kind_of_bytecode(artefacts: Artefacts) -> None:
     assert artefacts.anvil.is_file()
-    assert {name for name, _ in artefacts.aave("FlashLoanLogic").links} == {"BorrowLogic"}
-    for code in (artefacts.weth(), artefacts.multicall(), artefacts.aave("AToken")):
+    assert {name for name, _ in artefacts.hardhat("@aave/core-v3", "FlashLoanLogic").links} == {"BorrowLogic"}
+    for code in (artefacts.weth(), artefacts.multicall(), artefacts.hardhat("@uniswap/v3-core", "UniswapV3Pool")):
         assert bytes.fromhex(code.code)
-    with pytest.raises(ArtefactsMissing, match="no contract Nothing"):
-        artefacts.aave("Nothing")
+    with pytest.raises(ArtefactsMissing, match="core-v3 has no contract Nothing"):
+        artefacts.hardhat("@aave/core-v3", "Nothing")

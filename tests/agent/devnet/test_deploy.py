@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from agent.devnet import chain
+from agent.devnet.aave_v3 import RESERVE_DATA
 from agent.devnet.artefacts import Artefacts
 from agent.devnet.chain import DEPLOYMENT, Devnet, build, chain_key
+from agent.devnet.compile import Compiled
 from agent.devnet.contracts import argument_types, calldata, read, read_integer, transact
-from agent.devnet.deploy import MULTICALL, RESERVE_DATA, code_hash
+from agent.devnet.deploy import MULTICALL
 from agent.devnet.errors import SceneReverted
 from agent.devnet.markets import MARKETS
 from agent.devnet.node import Node
+from agent.devnet.yard import code_hash
 
 RAY = 10**27
 
@@ -31,7 +34,7 @@ def supply_rate_ray(devnet: Devnet, market_id: str) -> int:
 @pytest.mark.chain
 def test_the_deployment_has_its_form_and_lower_case_addresses(devnet: Devnet) -> None:
     deployment = devnet.deployment
-    assert set(deployment) == {"chain_id", "name", "multicall", "assets", "markets", "code", "actors", "admin"}
+    assert set(deployment) == {"chain_id", "name", "multicall", "assets", "markets", "code", "actors", "admin", "further"}
     assert [asset["symbol"] for asset in deployment["assets"]] == ["USDC", "DAI", "WETH", "ETH"]
     names = [f"aave-{name}:{symbol}" for name in ("core", "prime") for symbol in ("USDC", "DAI", "WETH")]
     assert [market["id"] for market in deployment["markets"]] == names
@@ -116,7 +119,7 @@ def test_building_twice_gives_the_same_last_block_and_deployment(artefacts: Arte
 
 @pytest.mark.chain
 def test_a_half_finished_build_is_not_used(artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def half(_: Artefacts, folder: Path) -> None:
+    def half(_: Artefacts, bytecode: Compiled, folder: Path) -> None:
         (folder / DEPLOYMENT).write_text("{}")
         raise KeyboardInterrupt
 
