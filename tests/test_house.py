@@ -9,9 +9,10 @@ from typing import get_args
 import pytest
 
 from strategies import domain
-from strategies.domain import ALL, Amount, Approve, Borrow, Market, Repay, Revoke, Supply, Transfer, Withdraw
+from strategies.domain import Amount, Approve, Revoke, Transfer
 from strategies.protocols import registry
 from tests import worlds
+from tests.strategies.protocols.specimens import SPECIMENS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("strategies", "wallets", "agent", "backtest")
@@ -131,19 +132,11 @@ def test_the_environment_is_read_in_one_place(path: Path) -> None:
 
 
 def test_every_action_has_an_encoder() -> None:
-    raw = Amount(worlds.USDC, 5)
-    aave = Market("a:USDC", "aave_v3", "0x" + "aa" * 20, worlds.USDC)
-    samples = (
-        Supply(aave, raw),
-        Withdraw(aave, ALL),
-        Borrow(aave, raw),
-        Repay(aave, raw),
-        Approve(raw, aave.address),
-        Revoke(worlds.USDC, aave.address),
-        Transfer(raw, worlds.ACCOUNT),
-    )
-    assert {type(sample) for sample in samples} == set(get_args(domain.Action))
-    assert all(registry.encode(sample, worlds.ACCOUNT) for sample in samples)
+    raw, spender = Amount(worlds.USDC, 5), "0x" + "aa" * 20
+    of_tokens = (Approve(raw, spender), Revoke(worlds.USDC, spender), Transfer(raw, worlds.ACCOUNT))
+    of_markets = [action for specimen in SPECIMENS for action in specimen.writes(specimen.market, 10**6)]
+    assert {type(action) for action in (*of_tokens, *of_markets)} == set(get_args(domain.Action))
+    assert all(registry.encode(action, worlds.ACCOUNT) for action in (*of_tokens, *of_markets))
 
 
 def test_no_path_of_one_machine_and_no_download_address_is_written_down() -> None:

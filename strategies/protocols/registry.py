@@ -7,20 +7,69 @@ from typing import Any, Final, TypeAlias, cast
 
 from strategies.domain import Action, Address, Approve, Asset, Deployment, Market, Revoke, Transfer
 from strategies.errors import SettingsError
-from strategies.protocols import aave_v3, erc20, recorded_index
+from strategies.protocols import (
+    aave_v3,
+    compound_v2,
+    compound_v3,
+    curve,
+    erc20,
+    erc4626,
+    lido,
+    metamorpho,
+    morpho_blue,
+    pendle,
+    recorded_index,
+    sky_savings,
+    stata,
+    uniswap_v3,
+)
 from strategies.protocols.adapter import Adapter, Call
 
-MarketState: TypeAlias = aave_v3.Reserve | recorded_index.RecordedIndex
+MarketState: TypeAlias = (
+    aave_v3.Reserve
+    | compound_v2.LendingToken
+    | compound_v3.Comet
+    | curve.CurvePool
+    | erc4626.Vault
+    | lido.StakingPool
+    | metamorpho.CuratedVault
+    | morpho_blue.LoanMarket
+    | pendle.PendleMarket
+    | recorded_index.RecordedIndex
+    | sky_savings.Savings
+    | stata.Stata
+    | uniswap_v3.Pool
+)
 
 ADAPTERS: Final[Mapping[str, Adapter[MarketState]]] = {
     adapter.protocol: cast("Adapter[MarketState]", adapter)  # each is only ever given the states it made
-    for adapter in (aave_v3.AaveV3(), recorded_index.RecordedIndexes())
+    for adapter in (
+        aave_v3.AaveV3(),
+        compound_v2.CompoundV2(),
+        compound_v3.CompoundV3(),
+        curve.Curve(),
+        erc4626.Erc4626(),
+        lido.Lido(),
+        metamorpho.MetaMorpho(),
+        morpho_blue.MorphoBlue(),
+        pendle.Pendle(),
+        recorded_index.RecordedIndexes(),
+        sky_savings.SkySavings(),
+        stata.StataV2(),
+        uniswap_v3.UniswapV3(),
+    )
 }
 
 
 def adapter_of(market: Market) -> Adapter[MarketState]:
     """The adapter of a market; `deployment_from` has refused protocols that have none."""
     return ADAPTERS[market.protocol]
+
+
+def idle_assets(deployment: Deployment) -> tuple[Asset, ...]:
+    """What can lie idle: every asset but those in which a market counts its shares or debts, because that claim is a position."""
+    units = {unit for market in deployment.markets for unit in adapter_of(market).units(market)}
+    return tuple([asset for asset in deployment.assets if asset.address not in units])
 
 
 def encode(action: Action, account: Address) -> tuple[Call, ...]:
@@ -38,7 +87,7 @@ def parse(call: Call, account: Address, deployment: Deployment) -> Action | None
         return action
     by_protocol: dict[str, list[Market]] = {}
     for market in deployment.markets:
-        if market.address == call.target:
+        if call.target == market.address or call.target in dict(market.contracts).values():
             by_protocol.setdefault(market.protocol, []).append(market)
     found = [ADAPTERS[name].parse(call, account, markets) for name, markets in by_protocol.items()]
     return next((action for action in found if action is not None), None)
@@ -50,7 +99,7 @@ def deployment_from(content: Mapping[str, Any]) -> Deployment:
         chain_id = int(content["chain_id"])
         assets = tuple(Asset(chain_id, _address(a["address"]), str(a["symbol"]), int(a["decimals"])) for a in content["assets"])
         named = {name: asset for asset in assets for name in (asset.symbol, asset.address)}
-        markets = tuple(_market(entry, named) for entry in content["markets"])
+        markets = _markets(content["markets"], named)
         code = {_address(address): str(digest) for address, digest in content["code"].items()}
         multicall = _address(content["multicall"])
         name = str(content["name"])
@@ -62,13 +111,32 @@ def deployment_from(content: Mapping[str, Any]) -> Deployment:
     return Deployment(chain_id, name, multicall, assets, markets, code)
 
 
-def _market(entry: Mapping[str, Any], assets: Mapping[str, Asset]) -> Market:
+def _markets(entries: Sequence[Mapping[str, Any]], assets: Mapping[str, Asset]) -> tuple[Market, ...]:
+    """In the file's order; a vault wraps markets that stand before it."""
+    known: dict[str, Market] = {}
+    markets = []
+    for entry in entries:
+        markets.append(_market(entry, assets, known))
+        known[markets[-1].id] = markets[-1]
+    return tuple(markets)
+
+
+def _market(entry: Mapping[str, Any], assets: Mapping[str, Asset], known: Mapping[str, Market]) -> Market:
     protocol = str(entry["protocol"])
     if protocol not in ADAPTERS:
         raise ValueError(f"protocol {protocol!r} has no adapter; known: {', '.join(ADAPTERS)}")
     asset = assets[str(entry["asset"])]  # by symbol or by address
     contracts = tuple((str(role), _address(address)) for role, address in sorted(entry["contracts"].items()))
-    market = Market(str(entry["id"]), protocol, _address(entry["address"]), asset, contracts)
+    market = Market(
+        id=str(entry["id"]),
+        protocol=protocol,
+        address=_address(entry["address"]),
+        asset=asset,
+        contracts=contracts,
+        others=tuple(assets[str(name)] for name in entry.get("others", ())),
+        numbers=tuple((str(name), int(number)) for name, number in sorted(entry.get("numbers", {}).items())),
+        wraps=tuple(known[str(name)] for name in entry.get("wraps", ())),
+    )
     ADAPTERS[protocol].reads(market)  # so that a role its adapter needs is missed here and not at the first block
     return market
 

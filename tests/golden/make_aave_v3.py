@@ -1,7 +1,7 @@
 """Writes `aave_v3.json`: random walks of reserves as Aave's own bytecode answered them on the local chain.
 
 Run it with `python -m tests.golden.make_aave_v3` where the devnet has changed. What is written comes from the chain only; the
-model chooses nothing but the amounts that are tried. Walks of pools the devnet does not deploy are kept as they are.
+model chooses nothing but the amounts that are tried.
 """
 
 import json
@@ -9,15 +9,23 @@ import random
 from pathlib import Path
 from typing import Any
 
-from agent.devnet.chain import Devnet
 from strategies.domain import Amount, Borrow, Market, Repay, Supply, Withdraw
 from strategies.protocols.aave_v3 import Reserve
+from tests.evm import Evm
 from tests.strategies.protocols.pool_on_chain import ADAPTER, OF_THE_ACCOUNT, PoolOnChain
 from tests.strategies.protocols.random_walk import Dice, Step, written
 
 GOLDEN = Path(__file__).with_name("aave_v3.json")
-SOURCE = "npm @aave/core-v3 1.19.3, its own compiled artefacts"
-WALKS = (("aave-core:USDC", 11), ("aave-core:WETH", 12), ("aave-prime:DAI", 13))
+V3_0 = "npm @aave/core-v3 1.19.3, its own compiled artefacts"
+V3_6 = "npm @aave-dao/aave-v3-origin 3.6.0, compiled with solc 0.8.27, optimizer at 200 runs"
+WALKS = (
+    ("aave-core:USDC", 11, V3_0),
+    ("aave-core:WETH", 12, V3_0),
+    ("aave-prime:DAI", 13, V3_0),
+    ("aave-new:USDC", 14, V3_6),
+    ("aave-new:WETH", 15, V3_6),
+    ("aave-new:DAI", 16, V3_6),
+)
 STEPS = 50
 FIELDS = (
     *("last_update_timestamp", "liquidity_index_ray", "variable_index_ray", "liquidity_rate_ray", "variable_rate_ray"),
@@ -45,7 +53,7 @@ def taken(chain: PoolOnChain, dice: Dice) -> dict[str, Any]:
     before_raw = chain.balance_raw(market, step.account)
     mined = chain.mine(written(step.action, step.account), step.account, step.seconds)
     entry = {"kind": type(step.action).__name__, "account": chain.accounts.index(step.account), "raw": amount_of(step)}
-    entry["timestamp"] = chain.devnet.node.latest()[1]
+    entry["timestamp"] = chain.evm.timestamp
     if not mined.succeeded:
         return entry | {"out": "account" if mined.reason in OF_THE_ACCOUNT else "reverted"}
     held = chain.position(market, step.account)
@@ -69,7 +77,7 @@ def numbers(state: Reserve) -> list[str]:
 
 def answered(chain: PoolOnChain, market: Market) -> dict[str, Any]:
     answers = [answer.hex() for answer in chain.ask(ADAPTER.reads(market))]
-    return {"timestamp": chain.devnet.node.latest()[1], "answers": answers}
+    return {"timestamp": chain.evm.timestamp, "answers": answers}
 
 
 def described(market: Market) -> dict[str, Any]:
@@ -78,13 +86,10 @@ def described(market: Market) -> dict[str, Any]:
 
 
 def main() -> None:
-    kept = [walk for walk in json.loads(GOLDEN.read_text())["walks"] if walk["source"] != SOURCE] if GOLDEN.exists() else []
-    with Devnet.start() as devnet:
-        chain = PoolOnChain(devnet)
-        for market_id, _ in WALKS:
-            chain.provide(chain.market(market_id))
-        walks = [record(chain, market_id, seed=seed, source=SOURCE) for market_id, seed in WALKS]
-    write([*walks, *kept])
+    chain = PoolOnChain(Evm.of_devnet())
+    for market_id, _, _ in WALKS:
+        chain.provide(chain.market(market_id))
+    write([record(chain, market_id, seed=seed, source=source) for market_id, seed, source in WALKS])
 
 
 def write(walks: list[dict[str, Any]]) -> None:

@@ -9,13 +9,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from strategies.domain import ALL, Action, Address, Amount, Borrow, Entire, Market, Position, Repay, Supply, Withdraw
-from strategies.errors import ActionRefused, IncompleteRead, UnknownCall, UnsupportedState
+from strategies.domain import (
+    ALL,
+    Action,
+    Address,
+    Amount,
+    Borrow,
+    Entire,
+    Market,
+    MarketAction,
+    Position,
+    Repay,
+    Shares,
+    Supply,
+    Withdraw,
+)
+from strategies.errors import ActionRefused, IncompleteRead, UnknownCall
 from strategies.protocols import erc20
 from strategies.protocols.aave_v3 import reserve as pool
 from strategies.protocols.aave_v3.arithmetic import V3_0, VERSIONS, Curve, Version
 from strategies.protocols.aave_v3.reserve import Reserve
 from strategies.protocols.adapter import ADDRESS, UINT16, UINT256, Applied, Call, Columns, Function, Solvency
+from strategies.protocols.answers import refuse, words
 from strategies.units import BPS, MAX_UINT256, RAY, USD_E8, mul_div_down, mul_div_up
 
 POOL_REVISION: Final = Function("0148170e")
@@ -81,13 +96,13 @@ class AaveV3:
         """The reserve as it was answered. Raises IncompleteRead, UnsupportedState."""
         if len(results) != len(self.reads(market)):
             raise IncompleteRead(f"{market.id}: {len(results)} answers")
-        version = _version(market, _words(market, results[0], 1)[0])
-        data = _words(market, results[1], 15)
-        supply_raw, debt_raw, price, unit, available_raw, sixth = (_words(market, r, 1)[0] for r in results[2:8])
+        version = _version(market, words(market, results[0], 1)[0])
+        data = words(market, results[1], 15)
+        supply_raw, debt_raw, price, unit, available_raw, sixth = (words(market, r, 1)[0] for r in results[2:8])
         stable_raw, unbacked_raw = (sixth, data[13]) if _has_stable_debt(market) else (0, sixth)
-        _refuse(market, "stable debt", stable_raw != 0)
-        _refuse(market, f"an oracle with unit {unit}", unit != USD_E8)
-        _refuse(market, "updated later than it was read", data[6] > timestamp)
+        refuse(market, "stable debt", stable_raw != 0)
+        refuse(market, f"an oracle with unit {unit}", unit != USD_E8)
+        refuse(market, "updated later than it was read", data[6] > timestamp)
         _refuse_unless_pinned(market, data)
         return Reserve(
             market=market,
@@ -122,13 +137,13 @@ class AaveV3:
         """The account's scaled balances. Raises IncompleteRead, UnsupportedState."""
         if len(results) != 5:
             raise IncompleteRead(f"{market.id}: {len(results)} answers about the account")
-        shares_raw, debt_raw, emode, used = (_words(market, result, 1)[0] for result in results[:4])
-        data = _words(market, results[4], 15)
+        shares_raw, debt_raw, emode, used = (words(market, result, 1)[0] for result in results[:4])
+        data = words(market, results[4], 15)
         # Without LTV `solvency` counts nothing anyway; with it, it counts what the pool must count too.
         counts = used >> (2 * data[7] + 1) & 1 or not pool.configuration_of(data[0]).ltv_bps
-        _refuse(market, f"the account is in eMode {emode}", emode != 0)
+        refuse(market, f"the account is in eMode {emode}", emode != 0)
         owes = used & BORROWING_BITS != 0
-        _refuse(market, "supplied but not used as collateral, while debt is owed", shares_raw != 0 and owes and not counts)
+        refuse(market, "supplied but not used as collateral, while debt is owed", shares_raw != 0 and owes and not counts)
         return Position(market, shares_raw, debt_raw)
 
     def units(self, market: Market) -> tuple[Address, Address | None]:
@@ -152,23 +167,24 @@ class AaveV3:
         """Only time passes: the pool writes its indices when it is touched, and they are computed from there."""
         return replace(state, timestamp=state.timestamp + seconds)
 
-    def apply(self, state: Reserve, held: Position, action: Action) -> Applied[Reserve]:
+    def apply(self, state: Reserve, held: Position, action: MarketAction) -> Applied[Reserve]:
         """One action at the state's time. Raises ProtocolError where the pool reverts."""
         match action:
             case Supply(market=market, amount=amount) if _is_of(state, market, amount):
                 return pool.supply(state, held, amount.raw)
-            case Withdraw(market=market, amount=amount) if _is_of(state, market, amount):
+            case Withdraw(market=market, amount=Amount() | Entire() as amount) if _is_of(state, market, amount):
                 return pool.withdraw(state, held, amount)
             case Borrow(market=market, amount=amount) if _is_of(state, market, amount):
                 return pool.borrow(state, held, amount.raw)
-            case Repay(market=market, amount=amount) if _is_of(state, market, amount):
+            case Repay(market=market, amount=Amount() | Entire() as amount) if _is_of(state, market, amount):
                 return pool.repay(state, held, amount)
             case _:
                 raise ActionRefused(market_id=state.market.id, why=f"it is not asked for this market and asset: {action}")
 
     def value_raw(self, state: Reserve, held: Position) -> int:
         """aToken balance less debt balance."""
-        return pool.supplied_raw(state, held.shares_raw) - pool.owed_raw(state, held.debt_raw)
+        owed_raw = pool.owed_raw(state, held.debt_raw) if held.debt_raw else 0  # compounding takes most of the time
+        return pool.supplied_raw(state, held.shares_raw) - owed_raw
 
     def withdrawable_raw(self, state: Reserve) -> int:
         """What is there and may leave: nothing while paused or inactive."""
@@ -186,26 +202,35 @@ class AaveV3:
         threshold_bps = state.configuration.threshold_bps if state.configuration.ltv_bps else 0
         worth_usd_e8 = mul_div_down(pool.supplied_raw(state, held.shares_raw), state.price_usd_e8, one)
         return Solvency(
+            scope=state.market.address,
             collateral_usd_e8=mul_div_down(worth_usd_e8, threshold_bps, BPS),
             debt_usd_e8=mul_div_up(pool.owed_raw(state, held.debt_raw), state.price_usd_e8, one),
         )
 
-    def gas(self, action: Action) -> int:
+    def everything(self, held: Position) -> Entire | Shares:
+        """The pool takes the largest number for all."""
+        return ALL
+
+    def spender(self, action: MarketAction) -> Address:
+        """The pool."""
+        return action.market.address
+
+    def gas(self, action: MarketAction) -> int:
         """Measured on the local chain, approval included."""
         return GAS[type(action)]
 
-    def encode(self, action: Action, account: Address) -> tuple[Call, ...]:
+    def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:
         """The pool call, after the exact approval where the pool takes the asset. Raises UnknownCall."""
         match action:
             case Supply(market=market, amount=amount):
                 return _approved(market, amount), _written(SUPPLY, market, amount, account)
-            case Withdraw(market=market, amount=amount):
+            case Withdraw(market=market, amount=Amount() | Entire() as amount):
                 return (_written(WITHDRAW, market, amount, account),)
             case Borrow(market=market, amount=amount):
                 return (_written(BORROW, market, amount, account),)
             case Repay(market=market, amount=Amount() as amount):
                 return _approved(market, amount), _written(REPAY, market, amount, account)
-            case Repay():
+            case Repay(amount=Entire()):
                 raise UnknownCall("a repayment of everything: its approval cannot be exact in advance; repay an amount")
             case _:
                 raise UnknownCall(f"Aave V3 has no {type(action).__name__}")
@@ -270,41 +295,30 @@ def _has_stable_debt(market: Market) -> bool:
     return any(role == "stable_debt" for role, _ in market.contracts)
 
 
-def _words(market: Market, result: bytes, count: int) -> tuple[int, ...]:
-    if len(result) != 32 * count:
-        raise IncompleteRead(f"{market.id}: {len(result)} bytes where {32 * count} are due")
-    return tuple(int.from_bytes(result[at : at + 32], "big") for at in range(0, len(result), 32))
-
-
 def _version(market: Market, revision: int) -> Version:
-    _refuse(market, f"pool revision {revision}", revision not in VERSIONS)
+    refuse(market, f"pool revision {revision}", revision not in VERSIONS)
     version = VERSIONS[revision]
-    _refuse(market, f"a pool of {version.name} with other roles pinned", (version is V3_0) != _has_stable_debt(market))
+    refuse(market, f"a pool of {version.name} with other roles pinned", (version is V3_0) != _has_stable_debt(market))
     return version
 
 
 def _configuration(market: Market, bits: int) -> pool.Configuration:
     configuration = pool.configuration_of(bits)
-    _refuse(market, "isolation mode (a debt ceiling)", bits >> 212 & 0xFFFFFFFFFF != 0)
-    _refuse(market, f"{configuration.decimals} decimals", configuration.decimals != market.asset.decimals)
+    refuse(market, "isolation mode (a debt ceiling)", bits >> 212 & 0xFFFFFFFFFF != 0)
+    refuse(market, f"{configuration.decimals} decimals", configuration.decimals != market.asset.decimals)
     return configuration
 
 
 def _curve(market: Market, results: Sequence[bytes]) -> Curve:
     if _has_stable_debt(market):
-        curve = Curve(*(_words(market, result, 1)[0] for result in results))
+        curve = Curve(*(words(market, result, 1)[0] for result in results))
     else:
-        curve = Curve(*(bps * RAY_PER_BPS for bps in _words(market, results[0], 4)))
-    _refuse(market, "an optimal usage out of range", not 0 < curve.optimal_usage_ray <= RAY)
+        curve = Curve(*(bps * RAY_PER_BPS for bps in words(market, results[0], 4)))
+    refuse(market, "an optimal usage out of range", not 0 < curve.optimal_usage_ray <= RAY)
     return curve
 
 
 def _refuse_unless_pinned(market: Market, data: Sequence[int]) -> None:
     for role, at in (("receipt", 8), ("stable_debt", 9), ("debt", 10), ("strategy", 11)):
         pinned = dict(market.contracts).get(role)
-        _refuse(market, f"its {role} is not the pinned contract", pinned is not None and int(pinned, 16) != data[at])
-
-
-def _refuse(market: Market, what: str, is_so: bool) -> None:
-    if is_so:
-        raise UnsupportedState(market_id=market.id, what=what)
+        refuse(market, f"its {role} is not the pinned contract", pinned is not None and int(pinned, 16) != data[at])

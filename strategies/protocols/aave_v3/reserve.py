@@ -128,7 +128,7 @@ def supply(before: Reserve, held: Position, amount_raw: int) -> Applied[Reserve]
     _not_nothing(state, shares_raw)
     _under_supply_cap(state, amount_raw, shares_raw)
     after = _flowed(replace(state, scaled_supply_raw=state.scaled_supply_raw + shares_raw), amount_raw)
-    return Applied(after, replace(held, shares_raw=held.shares_raw + shares_raw), -amount_raw)
+    return Applied(after, replace(held, shares_raw=held.shares_raw + shares_raw), _moved(before, -amount_raw))
 
 
 def withdraw(before: Reserve, held: Position, amount: Amount | Entire) -> Applied[Reserve]:
@@ -145,7 +145,7 @@ def withdraw(before: Reserve, held: Position, amount: Amount | Entire) -> Applie
     if amount_raw > balance_raw:
         raise InsufficientBalance(what=f"supplied to {state.market.id}", wanted_raw=amount_raw, available_raw=balance_raw)
     after = _flowed(replace(state, scaled_supply_raw=state.scaled_supply_raw - shares_raw), -amount_raw)
-    return Applied(after, replace(held, shares_raw=held.shares_raw - shares_raw), amount_raw)
+    return Applied(after, replace(held, shares_raw=held.shares_raw - shares_raw), _moved(before, amount_raw))
 
 
 def borrow(before: Reserve, held: Position, amount_raw: int) -> Applied[Reserve]:
@@ -162,7 +162,7 @@ def borrow(before: Reserve, held: Position, amount_raw: int) -> Applied[Reserve]
     _under_borrow_cap(state, amount_raw, debt_raw)
     _under_total_supply(state, debt_raw)
     after = _flowed(replace(state, scaled_debt_raw=state.scaled_debt_raw + debt_raw), -amount_raw)
-    return Applied(after, replace(held, debt_raw=held.debt_raw + debt_raw), amount_raw)
+    return Applied(after, replace(held, debt_raw=held.debt_raw + debt_raw), _moved(before, amount_raw))
 
 
 def repay(before: Reserve, held: Position, amount: Amount | Entire) -> Applied[Reserve]:
@@ -174,7 +174,11 @@ def repay(before: Reserve, held: Position, amount: Amount | Entire) -> Applied[R
     debt_raw = state.version.debt_burned(amount_raw, RAY, state.variable_index_ray)
     _not_nothing(state, debt_raw)
     after = _flowed(replace(state, scaled_debt_raw=state.scaled_debt_raw - debt_raw), amount_raw)
-    return Applied(after, replace(held, debt_raw=held.debt_raw - debt_raw), -amount_raw)
+    return Applied(after, replace(held, debt_raw=held.debt_raw - debt_raw), _moved(before, -amount_raw))
+
+
+def _moved(state: Reserve, raw: int) -> tuple[Amount, ...]:
+    return (Amount(state.market.asset, raw),)
 
 
 def _flowed(state: Reserve, added_raw: int) -> Reserve:

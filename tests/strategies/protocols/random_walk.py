@@ -3,8 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from agent.devnet.contracts import transact
-from strategies.domain import ALL, Action, Address, Amount, Borrow, Market, Position, Repay, Supply, Withdraw
+from strategies.domain import ALL, Address, Amount, Borrow, Market, MarketAction, Position, Repay, Supply, Withdraw
 from strategies.protocols import aave_v3
 from strategies.protocols.aave_v3 import reserve as pool
 from strategies.protocols.adapter import Call
@@ -18,10 +17,10 @@ DISTURBED = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action of one account, so many seconds after the last block."""
+    """One action of one account, so many seconds after the last."""
 
     account: Address
-    action: Action
+    action: MarketAction
     seconds: int
 
 
@@ -45,7 +44,7 @@ class Dice:
             return None  # the token would refuse, not the pool
         return Step(account, action, seconds)
 
-    def action(self, state: pool.Reserve, held: Position) -> Action:
+    def action(self, state: pool.Reserve, held: Position) -> MarketAction:
         """Amounts at and around every edge, and ordinary ones."""
         kind = self.random.choice(ACTIONS)
         edge_raw = {
@@ -63,7 +62,7 @@ class Dice:
     def disturb(self, state: pool.Reserve) -> None:
         """An administrator changes a limit, the treasury is paid, or somebody gives the pool a present."""
         throw, whole = self.random, 10**self.market.asset.decimals
-        stranger, node = self.chain.devnet.actor("stranger"), self.chain.devnet.node
+        evm, stranger = self.chain.evm, self.chain.evm.actors["stranger"]
         supplied, owed = state.scaled_supply_raw // whole, state.scaled_debt_raw // whole
         settings: tuple[tuple[str, object], ...] = (
             ("setSupplyCap(address,uint256)", throw.choice((0, supplied + throw.randint(0, 10**6)))),
@@ -76,15 +75,15 @@ class Dice:
         closed = 2 if state.configuration.frozen else 3 if state.configuration.paused else None
         match throw.randrange(8) if closed is None or throw.random() < 0.3 else closed:
             case 6:
-                transact(node, stranger, self.market.address, "mintToTreasury(address[])", [self.market.asset.address])
+                evm.transact(stranger, self.market.address, "mintToTreasury(address[])", [self.market.asset.address])
             case 7:
                 present = (self.market.contract("receipt"), throw.randint(1, whole))
-                transact(node, stranger, self.market.asset.address, "transfer(address,uint256)", *present)
+                evm.transact(stranger, self.market.asset.address, "transfer(address,uint256)", *present)
             case setting:
                 self.chain.administer(self.market, *settings[setting])
 
 
-def written(action: Action, account: Address) -> Call:
+def written(action: MarketAction, account: Address) -> Call:
     """The pool call of an action; a repayment of everything, which the adapter does not write, a person may still send."""
     if isinstance(action, Repay) and action.amount is ALL:
         arguments = (action.market.asset.address, MAX_UINT256, aave_v3.VARIABLE, account)
@@ -92,7 +91,7 @@ def written(action: Action, account: Address) -> Call:
     return ADAPTER.encode(action, account)[-1]
 
 
-def outlay_raw(state: pool.Reserve, held: Position, action: Action) -> int:
+def outlay_raw(state: pool.Reserve, held: Position, action: MarketAction) -> int:
     """What the account must have in its wallet for it."""
     match action:
         case Supply(amount=amount):

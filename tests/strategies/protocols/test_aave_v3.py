@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from strategies.domain import ALL, Action, Amount, Borrow, Market, Repay, Supply, Withdraw
+from strategies.domain import ALL, Amount, Borrow, Market, MarketAction, Repay, Supply, Withdraw
 from strategies.errors import (
     ActionRefused,
     InsufficientBalance,
@@ -57,7 +57,7 @@ def given(version: Version, **changed: Any) -> Reserve:
     return reserve(version, replace(OPEN, **changed))
 
 
-EVERY: tuple[Callable[[Market, Any], Action], ...] = (Supply, Withdraw, Borrow, Repay)
+EVERY: tuple[Callable[[Market, Any], MarketAction], ...] = (Supply, Withdraw, Borrow, Repay)
 
 
 @BOTH
@@ -76,7 +76,7 @@ EVERY: tuple[Callable[[Market, Any], Action], ...] = (Supply, Withdraw, Borrow, 
     ],
 )
 def test_a_setting_stops_exactly_the_actions_it_stops_in_the_pool(
-    version: Version, changed: dict[str, Any], stopped: tuple[Callable[[Market, Any], Action], ...]
+    version: Version, changed: dict[str, Any], stopped: tuple[Callable[[Market, Any], MarketAction], ...]
 ) -> None:
     state = given(version, **changed)
     held = claim(state.market, 100 * ONE, 100 * ONE)
@@ -89,7 +89,7 @@ def test_a_setting_stops_exactly_the_actions_it_stops_in_the_pool(
             assert ADAPTER.apply(state, held, action).state.last_update_timestamp == NOW
 
 
-def accepted(state: Reserve, action: Action) -> bool:
+def accepted(state: Reserve, action: MarketAction) -> bool:
     try:
         ADAPTER.apply(state, claim(state.market, 10**15, 10**15), action)
     except ProtocolError:
@@ -97,7 +97,7 @@ def accepted(state: Reserve, action: Action) -> bool:
     return True
 
 
-def most_raw(state: Reserve, kind: Callable[[Market, Any], Action]) -> int:
+def most_raw(state: Reserve, kind: Callable[[Market, Any], MarketAction]) -> int:
     """The most that is accepted of an action."""
     low, high = 1, 10**14
     while low < high:
@@ -134,7 +134,7 @@ def test_withdraws_a_claim_to_the_last_unit_and_not_one_more(version: Version) -
     balance_raw = ADAPTER.value_raw(state, held)
     for amount in (usdc(balance_raw), ALL):
         done = ADAPTER.apply(state, held, Withdraw(state.market, amount))
-        assert (done.asset_delta_raw, done.held.shares_raw) == (balance_raw, 0)
+        assert (done.moved_raw(done.state.market.asset), done.held.shares_raw) == (balance_raw, 0)
     with pytest.raises(InsufficientBalance):
         ADAPTER.apply(state, held, Withdraw(state.market, usdc(balance_raw + 1)))
 
@@ -146,7 +146,7 @@ def test_repaying_more_than_is_owed_pays_what_is_owed(version: Version) -> None:
     due_raw = owed_raw(state, held.debt_raw)
     for amount in (usdc(due_raw + 1), usdc(due_raw), ALL):
         done = ADAPTER.apply(state, held, Repay(state.market, amount))
-        assert (done.asset_delta_raw, done.held.debt_raw) == (-due_raw, 0)
+        assert (done.moved_raw(done.state.market.asset), done.held.debt_raw) == (-due_raw, 0)
     with pytest.raises(ActionRefused):
         ADAPTER.apply(state, claim(state.market), Repay(state.market, ALL))
 
@@ -173,7 +173,7 @@ def test_later_pools_lend_no_more_than_is_supplied_whatever_is_available() -> No
     with pytest.raises(InsufficientLiquidity):
         ADAPTER.apply(state, claim(NEW_POOL), Borrow(NEW_POOL, usdc(2 * ONE)))
     old = replace(reserve(V3_0), scaled_supply_raw=ONE)
-    assert ADAPTER.apply(old, claim(OLD_POOL), Borrow(OLD_POOL, usdc(2 * ONE))).asset_delta_raw == 2 * ONE
+    assert ADAPTER.apply(old, claim(OLD_POOL), Borrow(OLD_POOL, usdc(2 * ONE))).moved_raw(USDC) == 2 * ONE
 
 
 def test_refuses_another_market_and_another_asset() -> None:
@@ -245,7 +245,7 @@ def test_does_not_write_a_repayment_of_everything_but_reads_it() -> None:
 
 
 @pytest.mark.parametrize("kind", [Supply, Borrow])
-def test_reads_nothing_from_a_supply_or_loan_of_everything(kind: Callable[[Market, Any], Action]) -> None:
+def test_reads_nothing_from_a_supply_or_loan_of_everything(kind: Callable[[Market, Any], MarketAction]) -> None:
     call = ADAPTER.encode(kind(OLD_POOL, usdc(1)), ACCOUNT)[-1]
     everything = replace(call, data=call.data[:36] + word(MAX_UINT256) + call.data[68:])
     assert ADAPTER.parse(everything, ACCOUNT, (OLD_POOL,)) is None

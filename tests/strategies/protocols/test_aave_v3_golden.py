@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from strategies.domain import ALL, Action, Amount, Asset, Borrow, Market, Position, Repay, Supply, Withdraw
+from strategies.domain import ALL, Amount, Asset, Borrow, Market, MarketAction, Position, Repay, Supply, Withdraw
 from strategies.errors import ProtocolError
 from strategies.protocols.aave_v3 import AaveV3
 from strategies.protocols.aave_v3.reserve import Reserve
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "aave_v3.json").read_text())
 ADAPTER = AaveV3()
-ACTIONS: Mapping[str, Callable[[Market, Any], Action]] = {
+ACTIONS: Mapping[str, Callable[[Market, Any], MarketAction]] = {
     "Supply": Supply,
     "Withdraw": Withdraw,
     "Borrow": Borrow,
@@ -29,7 +29,7 @@ def market_of(walk: Mapping[str, Any]) -> Market:
     return Market(said["id"], "aave_v3", said["address"], asset, tuple(said["contracts"].items()))
 
 
-def action_of(step: Mapping[str, Any], market: Market) -> Action:
+def action_of(step: Mapping[str, Any], market: Market) -> MarketAction:
     amount = ALL if step["raw"] == "all" else Amount(market.asset, int(step["raw"]))
     return ACTIONS[step["kind"]](market, amount)
 
@@ -62,7 +62,8 @@ def follow(state: Reserve, held: list[Position], step: Mapping[str, Any]) -> Res
         return later
     said = ADAPTER.apply(later, mine, action)
     numbers = [getattr(said.state, name) for name in GOLDEN["fields"]]
-    assert [*numbers, said.held.shares_raw, said.held.debt_raw, said.asset_delta_raw] == [int(text) for text in step["out"]]
+    claimed = [said.held.shares_raw, said.held.debt_raw, said.moved_raw(said.state.market.asset)]
+    assert [*numbers, *claimed] == [int(text) for text in step["out"]]
     held[step["account"]] = said.held
     return said.state
 

@@ -50,7 +50,7 @@ def test_withdrawing_never_gives_more_than_it_burns(raw: int, seconds: int) -> N
 def test_withdrawing_all_leaves_no_share_and_pays_the_floor() -> None:
     state, held = recorded(), claim(RECORDED, 3)
     done = ADAPTER.apply(state, held, Withdraw(RECORDED, ALL))
-    assert (done.asset_delta_raw, done.held.shares_raw) == (3, 0)
+    assert (done.moved_raw(done.state.market.asset), done.held.shares_raw) == (3, 0)
 
 
 def test_refuses_more_than_is_held() -> None:

@@ -90,7 +90,7 @@ def test_a_missing_key_is_named(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "named"),
     [
-        ("protocol", "aave_v2", "has no adapter; known: aave_v3, recorded_index"),
+        ("protocol", "aave_v2", "has no adapter; known: aave_v3, compound_v2, "),
         ("asset", "EURC", "EURC"),
         ("address", "0x12", "is no address"),
         ("address", "0x" + "z_" * 20, "is no address"),

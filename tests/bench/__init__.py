@@ -1,0 +1,1 @@
+"""How fast the protocol models are, beside the contracts' own bytecode. Processor time only; no test asserts any of it."""
