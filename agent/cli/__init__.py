@@ -16,9 +16,11 @@ app = typer.Typer(
 backtest_app = typer.Typer(help="Run a strategy over recorded or synthetic history, and report it.", no_args_is_help=True)
 wallet_app = typer.Typer(help="The encrypted key the keeper signs with.", no_args_is_help=True)
 operator_app = typer.Typer(help="The keys of the people who say yes.", no_args_is_help=True)
+verify_app = typer.Typer(help="Published catalogues against this installation.", no_args_is_help=True)
 app.add_typer(backtest_app, name="backtest")
 app.add_typer(wallet_app, name="wallet")
 app.add_typer(operator_app, name="operator")
+app.add_typer(verify_app, name="verify")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
@@ -215,3 +217,13 @@ def backtest_report(
     from agent.cli.backtests import report
 
     report(run_file, out)
+
+
+@verify_app.command("vectors")
+def verify_vectors(
+    folder: Annotated[Path, typer.Argument(help="A folder of *.json in the published format.", metavar="DIR")], json: Json = False
+) -> None:
+    """Every published reference vector, by equality. Ends with 0 (all equal), 1 (some failed or skipped) or 2 (unreadable)."""
+    from agent.cli.verify import vectors
+
+    raise typer.Exit(vectors(folder, as_json=json))

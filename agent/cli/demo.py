@@ -36,7 +36,7 @@ def tell(folder: Path, *, keep: bool) -> None:
     """The whole story; its last line is the path of the report."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the demo ends its chain and keeper too
-    tables.step(1, "A private chain with two Aave V3 markets, running Aave's own bytecode")
+    tables.step(1, "A private chain with nine markets for USDC: Aave's and Morpho's own bytecode, and a stand-in of Compound's")
     with chain() as devnet:
         stage = set_up(folder, devnet)
         tables.say(f"  {devnet.url}, chain id 31337; nothing leaves this machine")

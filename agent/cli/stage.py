@@ -3,9 +3,10 @@
 import json
 import secrets
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from agent.devnet import scenes
 from agent.devnet.chain import Devnet
@@ -28,7 +29,8 @@ read_timeout_seconds = 10
 chain_id = 31337
 account = "{account}"
 treasury = "{treasury}"
-markets = ["aave-core:USDC", "aave-prime:USDC"]
+markets = ["aave-core:USDC", "aave-prime:USDC", "aave-new:USDC", "stata:USDC", "morpho:USDC/WETH", "morpho:USDC/DAI",
+  "metamorpho:USDC", "comet:USDC"]
 borrow_markets = []
 max_transaction_usd = 60000
 max_day_usd = 120000
@@ -110,7 +112,7 @@ def set_up(folder: Path, devnet: Devnet) -> Stage:
     account = keystore.create(folder / "keystore.json", secrecy.password_from_file(password_file))
     operator_key = folder / "operator.pem"
     public_key = operators.create(operator_key, secrecy.password_from_file(password_file))
-    (folder / "deployment.json").write_text(json.dumps(devnet.deployment))
+    (folder / "deployment.json").write_text(json.dumps(lenders(devnet.everything)))
     config = folder / "usufruct.toml"
     config.write_text(
         SETTINGS.format(
@@ -123,6 +125,12 @@ def set_up(folder: Path, devnet: Devnet) -> Stage:
     )
     scenes.fund(devnet, account, usdc_raw=CASH_USD * USDC_UNIT, ether_wei=WAD)
     return Stage(folder, config, account, operator_key, password_file)
+
+
+def lenders(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The deployment without what the wallet does not sign yet: exchanges, staking, and interest by the block."""
+    lending = [market for market in deployment["markets"] if market["protocol"] not in ("uniswap_v3", "lido", "compound_v2")]
+    return {**deployment, "markets": lending}
 
 
 def _clear(folder: Path) -> None:
