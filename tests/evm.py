@@ -4,7 +4,8 @@ It has no fees, nonces, pool or blocks: what a wallet must survive is tested on 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -16,8 +17,9 @@ from agent.devnet.artefacts import ensure
 from agent.devnet.chain import DEPLOYMENT, STATE, build, everything_of
 from agent.devnet.contracts import argument_types, calldata
 from agent.devnet.node import CHAIN_ID, GENESIS_SECONDS
-from strategies.domain import Address, Deployment
+from strategies.domain import NATIVE, Address, Asset, Deployment, Market
 from strategies.protocols.adapter import Call
+from strategies.protocols.erc20 import BALANCE_OF
 from strategies.protocols.registry import deployment_from
 
 GAS = 30_000_000
@@ -83,6 +85,10 @@ class Evm:
         """Everything that stands on the chain."""
         return deployment_from(self.content)
 
+    def market(self, market_id: str) -> Market:
+        """A market of the deployment."""
+        return next(market for market in self.deployment.markets if market.id == market_id)
+
     @property
     def actors(self) -> Mapping[str, Address]:
         return dict(self.content["actors"])
@@ -108,10 +114,13 @@ class Evm:
             answers.append(said.output)
         return tuple(answers)
 
+    def attempt(self, sender: Address, target: Address, signature: str, *arguments: object, value_wei: int = 0) -> Outcome:
+        """A call by its signature that may revert."""
+        return self.send(sender, Call(target, bytes.fromhex(calldata(signature, *arguments)[2:]), value_wei))
+
     def transact(self, sender: Address, target: Address, signature: str, *arguments: object, value_wei: int = 0) -> bytes:
         """A call by its signature that must succeed; its answer."""
-        data = bytes.fromhex(calldata(signature, *arguments)[2:])
-        said = self.send(sender, Call(target, data, value_wei))
+        said = self.attempt(sender, target, signature, *arguments, value_wei=value_wei)
         assert said.succeeded, f"{signature} reverted: 0x{said.output.hex()}"
         return said.output
 
@@ -119,6 +128,13 @@ class Evm:
         """A view's answer, decoded as the types in `returns`."""
         (answer,) = self.ask((Call(target, bytes.fromhex(calldata(signature, *arguments)[2:])),))
         return tuple(decode(argument_types(returns), answer))
+
+    def balances(self, account: Address, assets: Sequence[Asset]) -> dict[Asset, int]:
+        """What an account has in its wallet of each asset."""
+        tokens = [asset for asset in assets if asset.address != NATIVE]
+        answers = self.ask([Call(token.address, BALANCE_OF.encode(account)) for token in tokens])
+        found = {token: int.from_bytes(answer, "big") for token, answer in zip(tokens, answers, strict=True)}
+        return {asset: self._evm.get_balance(account) if asset.address == NATIVE else found[asset] for asset in assets}
 
     def create(self, sender: Address, code: str) -> Address:
         """A new contract from creation code with its arguments appended."""
@@ -164,6 +180,16 @@ class Evm:
 
     def _at_now(self) -> None:
         self._evm.set_block_env(BlockEnv(number=self.number, timestamp=self.timestamp, gas_limit=GAS))
+
+
+@contextmanager
+def undone(evm: Evm) -> Iterator[None]:
+    """What happens inside is as if it had not, even where it fails."""
+    mark = evm.mark()
+    try:
+        yield
+    finally:
+        evm.back(mark)
 
 
 def _reason(said: str) -> bytes:

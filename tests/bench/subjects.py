@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.devnet.artefacts import ensure
 from strategies.domain import (
     NATIVE,
     AddLiquidity,
@@ -29,7 +28,7 @@ from strategies.protocols.erc20 import BALANCE_OF
 from strategies.protocols.registry import adapter_of
 from strategies.units import RAY
 from tests.evm import Evm
-from tests.strategies.protocols.erc4626_walk import ACCOUNTS, ONE, VaultInEvm
+from tests.strategies.protocols.erc4626_walk import ACCOUNTS, ONE, give, scene
 
 CONVERT_TO_ASSETS: Final = Function("07a2d13a", UINT256)
 BORROW_BALANCE_OF: Final = Function("374c49b4", ADDRESS)
@@ -120,10 +119,9 @@ def _stakes(market: Market) -> tuple[MarketAction, ...]:
 
 
 def _plain_vault() -> Subject:
-    chain = VaultInEvm.made(ensure(), kind="PlainVault", offset=6)
-    account, asset = ACCOUNTS[0], chain.market.asset
-    chain.act(account, Supply(chain.market, Amount(asset, 1_000_000 * ONE)))
-    chain.give(54_321 * ONE)
+    chain, account = scene(Evm.empty(), "PlainVault 6"), ACCOUNTS[0]
+    assert chain.does(account, Supply(chain.market, Amount(chain.market.asset, 1_000_000 * ONE)))
+    give(chain.evm, chain.market, 54_321 * ONE)
     return _measured(chain.evm, chain.market, account, _lends(chain.market))
 
 

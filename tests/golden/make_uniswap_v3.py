@@ -10,7 +10,7 @@ from typing import Any
 
 from strategies.protocols.uniswap_v3 import EMPTY, HEAD_WORDS
 from tests.evm import Evm
-from tests.strategies.protocols.uniswap_v3_walk import ADAPTER, Walk, market_of, provide
+from tests.strategies.protocols.uniswap_v3_walk import ADAPTER, Walk, provide
 
 GOLDEN = Path(__file__).with_name("uniswap_v3.json")
 SOURCE = "npm @uniswap/v3-core 1.0.1 and @uniswap/v3-periphery 1.4.4, their own compiled artefacts"
@@ -21,7 +21,7 @@ NUMBERS = ("sqrt_price_x96", "tick", "liquidity_raw", "fee_growth_global_x128", 
 
 def record(evm: Evm, market_id: str, *, seed: int) -> dict[str, Any]:
     """One walk: the opening answers, then what was tried with what became of it and the pool's numbers after each step."""
-    walk = Walk(evm, market_of(evm, market_id), seed)
+    walk = Walk(evm, evm.market(market_id), seed)
     recorded: dict[str, Any] = {"market": described(walk), "timestamp": evm.timestamp, "opening": opening(evm, walk)}
     steps = []
     for _ in range(STEPS):

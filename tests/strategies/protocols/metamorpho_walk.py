@@ -1,78 +1,72 @@
-"""Seeded choices for walking a MetaMorpho vault: who acts, when and how much; and what others do to it. It asserts nothing."""
+"""Seeded choices for walking a MetaMorpho vault: who acts, when and how much; and what others do to it."""
 
 import random
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from strategies.domain import Address, Amount, Market, MarketAction, Position, Shares, Supply, Withdraw
+from strategies.domain import Address, Market, MarketAction, Position
 from strategies.errors import UnknownCall
-from strategies.protocols import metamorpho, morpho_blue, vault_calls
-from strategies.protocols.adapter import Call, Function
+from strategies.protocols import metamorpho, morpho_blue
 from strategies.protocols.metamorpho import CuratedVault, MetaMorpho
 from strategies.protocols.morpho_blue import lending
 from strategies.units import MAX_UINT256, WAD
-from tests.evm import Evm
-from tests.strategies.protocols.morpho_blue_walk import PARAMETERS, try_call
+from tests.evm import Evm, Outcome
+from tests.strategies.protocols import erc4626_walk
+from tests.strategies.protocols.differential import Rules, Scene, Taken, Walk
+from tests.strategies.protocols.morpho_blue_walk import KINDS as LENDING
+from tests.strategies.protocols.morpho_blue_walk import PARAMETERS, SECONDS, provide
 
 ADAPTER: Final = MetaMorpho()
-KINDS: Final[Mapping[str, Callable[[Market, int], MarketAction]]] = {
-    "Supply": lambda market, raw: Supply(market, Amount(market.asset, raw)),
-    "Withdraw": lambda market, raw: Withdraw(market, Amount(market.asset, raw)),
-    "Withdraw shares": lambda market, raw: Withdraw(market, Shares(raw)),
-}
-WIRE: Final[Mapping[str, tuple[Function, int]]] = {  # how often the account is named
-    "Supply": (vault_calls.DEPOSIT, 1),
-    "Withdraw": (vault_calls.WITHDRAW, 2),
-    "Withdraw shares": (vault_calls.REDEEM, 2),
-}
-SECONDS: Final = (0, 1, 1, 12, 3_600, 86_400, 30 * 86_400, 150 * 86_400)
+KINDS: Final = {name: LENDING[name] for name in ("Supply", "Withdraw", "Withdraw shares")}
+VAULT: Final = "metamorpho:USDC"
 TIMELOCK_SECONDS: Final = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One action of one account, so many seconds after the last."""
+def act(evm: Evm, account: Address, action: MarketAction) -> Outcome:
+    """The vault's call, also where the adapter writes none: of nothing, or of too much."""
+    try:
+        return evm.send(account, ADAPTER.encode(action, account)[-1])
+    except UnknownCall:
+        return erc4626_walk.act(evm, account, action)
 
-    kind: str
-    account: Address
-    market: Market
-    raw: int
-    seconds: int
 
-    @property
-    def action(self) -> MarketAction:
-        return KINDS[self.kind](self.market, self.raw)
+def says_what_the_vault_says(scene: Scene[CuratedVault], taken: Taken, state: CuratedVault, held: Position) -> None:
+    at, value_raw = scene.market.address, ADAPTER.value_raw(state, held)
+    most_raw = min(value_raw, ADAPTER.withdrawable_raw(state))
+    assert scene.evm.read(at, "convertToAssets(uint256)", "(uint256)", held.shares_raw) == (value_raw,)
+    assert scene.evm.read(at, "maxWithdraw(address)", "(uint256)", taken.step.account) == (most_raw,)
 
-    @property
-    def call(self) -> Call:
-        """The vault's call, also where the adapter writes none: of nothing, or of too much."""
-        try:
-            return ADAPTER.encode(self.action, self.account)[-1]
-        except UnknownCall:
-            function, parties = WIRE[self.kind]
-            return Call(self.market.address, function.encode(self.raw, *[self.account] * parties))
+
+RULES: Final = Rules(adapter=ADAPTER, act=act, also=says_what_the_vault_says)
+
+
+def scene(evm: Evm, vault_id: str) -> Scene[CuratedVault]:
+    """Everybody has tokens that the vault and the singleton may take, and the borrower has backing in every market."""
+    vault, accounts = evm.market(vault_id), tuple(evm.actors[name] for name in ("lender", "borrower", "stranger"))
+    provide(evm, vault, accounts, vault.address)
+    for wrapped in vault.wraps:
+        provide(evm, wrapped, accounts, wrapped.address)
+    for wrapped in vault.wraps[1:]:
+        borrower, backing = evm.actors["borrower"], (morpho_blue.parameters(wrapped), 10**23, evm.actors["borrower"], b"")
+        evm.transact(borrower, wrapped.address, f"supplyCollateral({PARAMETERS},uint256,address,bytes)", *backing)
+    return Scene(evm=evm, market=vault, rules=RULES, accounts=accounts, seconds=SECONDS, disturbed=0.25)
+
+
+def walk_of(evm: Evm, vault_id: str, seed: int) -> Walk[CuratedVault]:
+    of = scene(evm, vault_id)
+    return Walk(of, Dice(of, random.Random(seed)))
 
 
 @dataclass(frozen=True, slots=True)
 class Dice:
     """A vault and the numbers that are thrown for it."""
 
-    evm: Evm
-    market: Market
+    scene: Scene[CuratedVault]
     random: random.Random
-    disturbed: float = 0.25  # how often it is another's turn
 
-    def step(self, state: CuratedVault, held: Mapping[Address, Position]) -> Step | None:
-        """What happens next; None where it was something else than an action, which then has happened already."""
-        seconds = self.random.choice(SECONDS)
-        if self.random.random() < self.disturbed:
-            self.evm.warp(seconds)
-            self.disturb(state)
-            return None
-        account, kind = self.random.choice(tuple(held)), self.random.choice(tuple(KINDS))
-        later = ADAPTER.accrue(state, seconds)
-        return Step(kind, account, self.market, self.raw(self.edge_raw(kind, later, held[account])), seconds)
+    def action(self, state: CuratedVault, account: Address, held: Position) -> MarketAction:
+        kind = self.random.choice(tuple(KINDS))
+        return KINDS[kind](self.scene.market, self.raw(self.edge_raw(kind, state, held)))
 
     def edge_raw(self, kind: str, later: CuratedVault, held: Position) -> int:
         """An amount at which the answer may turn: the caps' room, what is there, what the account has."""
@@ -94,16 +88,18 @@ class Dice:
 
     def disturb(self, state: CuratedVault) -> None:
         """The owner moves the fee, a cap or a queue, or shifts money; or others act on the markets beneath."""
-        throw, owner, vault = self.random, self.evm.actors["deployer"], self.market.address
+        throw, evm, owner = self.random, self.scene.evm, self.scene.evm.actors["deployer"]
+        vault = self.scene.market.address
+        evm.warp(throw.choice(SECONDS))
         match throw.randrange(6):
             case 0:
-                try_call(self.evm, owner, vault, "setFee(uint256)", throw.choice((0, 1, WAD // 10, WAD // 2)))
+                self.scene.evm.attempt(owner, vault, "setFee(uint256)", throw.choice((0, 1, WAD // 10, WAD // 2)))
             case 1:
                 self.recap(state)
             case 2:
-                queue = [throw.choice(self.market.wraps) for _ in state.supply_queue]
+                queue = [throw.choice(self.scene.market.wraps) for _ in state.supply_queue]
                 identifiers = [identifier(wrapped) for wrapped in queue]
-                try_call(self.evm, owner, vault, "setSupplyQueue(bytes32[])", identifiers)
+                self.scene.evm.attempt(owner, vault, "setSupplyQueue(bytes32[])", identifiers)
             case 3:
                 self.reallocate(state)
             case _:
@@ -112,13 +108,13 @@ class Dice:
     def recap(self, state: CuratedVault) -> None:
         """A cap falls at once, or rises after its timelock."""
         at = self.random.randrange(len(state.allocations))
-        pinned, cap_raw = morpho_blue.parameters(self.market.wraps[at]), state.allocations[at].cap_raw
+        pinned, cap_raw = morpho_blue.parameters(self.scene.market.wraps[at]), state.allocations[at].cap_raw
         wanted_raw = self.random.choice((0, cap_raw // 2, cap_raw + 10**12, 3 * 10**12, 2**184 - 1))
-        owner, vault = self.evm.actors["deployer"], self.market.address
-        try_call(self.evm, owner, vault, f"submitCap({PARAMETERS},uint256)", pinned, wanted_raw)
+        owner, vault = self.scene.evm.actors["deployer"], self.scene.market.address
+        self.scene.evm.attempt(owner, vault, f"submitCap({PARAMETERS},uint256)", pinned, wanted_raw)
         if wanted_raw > cap_raw:
-            self.evm.warp(TIMELOCK_SECONDS)
-            try_call(self.evm, owner, vault, f"acceptCap({PARAMETERS})", pinned)
+            self.scene.evm.warp(TIMELOCK_SECONDS)
+            self.scene.evm.attempt(owner, vault, f"acceptCap({PARAMETERS})", pinned)
 
     def reallocate(self, state: CuratedVault) -> None:
         """A part of one market's money goes to another, as far as liquidity and cap let it."""
@@ -128,15 +124,15 @@ class Dice:
         )
         left_raw = self.random.choice((0, worth_raw // 2, worth_raw - 1))
         moves = [(giver, max(left_raw, 0)), (taker, MAX_UINT256)]
-        allocations = [(morpho_blue.parameters(self.market.wraps[at]), raw) for at, raw in moves]
+        allocations = [(morpho_blue.parameters(self.scene.market.wraps[at]), raw) for at, raw in moves]
         signature = f"reallocate(({PARAMETERS},uint256)[])"
-        try_call(self.evm, self.evm.actors["deployer"], self.market.address, signature, allocations)
+        self.scene.evm.attempt(self.scene.evm.actors["deployer"], self.scene.market.address, signature, allocations)
 
     def act_beneath(self, state: CuratedVault) -> None:
         """The borrower draws or repays, the stranger lends, or somebody only books the interest of one market."""
         at, throw = self.random.randrange(len(state.allocations)), self.random
-        loan, pinned = state.allocations[at].loan, morpho_blue.parameters(self.market.wraps[at])
-        borrower, stranger, target = self.evm.actors["borrower"], self.evm.actors["stranger"], loan.market.address
+        loan, pinned = state.allocations[at].loan, morpho_blue.parameters(self.scene.market.wraps[at])
+        borrower, stranger, target = self.scene.evm.actors["borrower"], self.scene.evm.actors["stranger"], loan.market.address
         part_raw = int((loan.supplied_raw - loan.owed_raw) * throw.choice((0.1, 0.5, 1)))
         actions: tuple[tuple[Address, str, tuple[object, ...]], ...] = (
             (borrower, f"borrow({PARAMETERS},uint256,uint256,address,address)", (part_raw, 0, borrower, borrower)),
@@ -145,7 +141,7 @@ class Dice:
             (stranger, f"accrueInterest({PARAMETERS})", ()),
         )
         sender, signature, words = throw.choice(actions)
-        try_call(self.evm, sender, target, signature, pinned, *words)
+        self.scene.evm.attempt(sender, target, signature, pinned, *words)
 
 
 def room_raw(state: CuratedVault) -> int:

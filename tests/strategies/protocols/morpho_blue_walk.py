@@ -1,17 +1,18 @@
-"""Seeded choices for walking a Morpho Blue market: who acts, when and how much; and what others do to it. It asserts nothing."""
+"""Seeded choices for walking a Morpho Blue market: who acts, when and how much; and what others do to it."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from strategies.domain import Address, Amount, Borrow, Market, MarketAction, Position, Repay, Shares, Supply, Withdraw
+from strategies.domain import Address, Amount, Borrow, Lending, Market, MarketAction, Position, Repay, Shares, Supply, Withdraw
 from strategies.errors import UnknownCall
 from strategies.protocols import morpho_blue
 from strategies.protocols.adapter import Call, Function
 from strategies.protocols.morpho_blue import LoanMarket, MorphoBlue, lending
 from strategies.units import MAX_UINT256, WAD
-from tests.evm import Evm
+from tests.evm import Evm, Outcome
+from tests.strategies.protocols.differential import Rules, Scene, Walk, endow
 
 ADAPTER: Final = MorphoBlue()
 KINDS: Final[Mapping[str, Callable[[Market, int], MarketAction]]] = {
@@ -24,67 +25,73 @@ KINDS: Final[Mapping[str, Callable[[Market, int], MarketAction]]] = {
     "Supply collateral": lambda market, raw: Supply(market, Amount(market.others[0], raw)),
     "Withdraw collateral": lambda market, raw: Withdraw(market, Amount(market.others[0], raw)),
 }
-WIRE: Final[Mapping[str, tuple[Function, Callable[[int], tuple[int, ...]]]]] = {
-    "Supply": (morpho_blue.SUPPLY, lambda raw: (raw, 0)),
-    "Withdraw": (morpho_blue.WITHDRAW, lambda raw: (raw, 0)),
-    "Withdraw shares": (morpho_blue.WITHDRAW, lambda raw: (0, raw)),
-    "Borrow": (morpho_blue.BORROW, lambda raw: (raw, 0)),
-    "Repay": (morpho_blue.REPAY, lambda raw: (raw, 0)),
-    "Repay shares": (morpho_blue.REPAY, lambda raw: (0, raw)),
-    "Supply collateral": (morpho_blue.SUPPLY_COLLATERAL, lambda raw: (raw,)),
-    "Withdraw collateral": (morpho_blue.WITHDRAW_COLLATERAL, lambda raw: (raw,)),
+WIRE: Final[Mapping[type[Lending], Function]] = {
+    Supply: morpho_blue.SUPPLY,
+    Withdraw: morpho_blue.WITHDRAW,
+    Borrow: morpho_blue.BORROW,
+    Repay: morpho_blue.REPAY,
 }
+OF_COLLATERAL: Final = {Supply: morpho_blue.SUPPLY_COLLATERAL, Withdraw: morpho_blue.WITHDRAW_COLLATERAL}
 SECONDS: Final = (0, 1, 1, 12, 3_600, 86_400, 30 * 86_400, 150 * 86_400)
-ACTORS: Final = ("lender", "borrower", "stranger")
-PURSE_RAW: Final = 10**27
 PARAMETERS: Final = "(address,address,address,address,uint256)"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One action of one account, so many seconds after the last."""
+def act(evm: Evm, account: Address, action: MarketAction) -> Outcome:
+    """The singleton's call, also where the adapter writes none: of nothing, of too much, a repayment by shares."""
+    assert isinstance(action, Lending)
+    try:
+        call = ADAPTER.encode(action, account)[-1]
+    except UnknownCall:
+        call = written(action, account)
+    return evm.send(account, call)
 
-    kind: str
-    account: Address
-    market: Market
-    raw: int
-    seconds: int
 
-    @property
-    def action(self) -> MarketAction:
-        return KINDS[self.kind](self.market, self.raw)
+def written(action: Lending, account: Address) -> Call:
+    """The singleton's call of any amount."""
+    market, amount = action.market, action.amount
+    assert isinstance(amount, Amount | Shares)
+    function, chosen = WIRE[type(action)], [amount.raw, 0]
+    if isinstance(amount, Shares):
+        chosen = [0, amount.raw]
+    elif amount.asset != market.asset:
+        function, chosen = OF_COLLATERAL[type(action)], [amount.raw]
+    words = (*morpho_blue.parameters(market), *chosen, *morpho_blue.TAILS[function](account))
+    return Call(market.address, function.encode(*words))
 
-    @property
-    def call(self) -> Call:
-        """The singleton's call, also where the adapter writes none: of nothing, of too much, a repayment by shares."""
-        try:
-            return ADAPTER.encode(self.action, self.account)[-1]
-        except UnknownCall:
-            function, chosen = WIRE[self.kind]
-            words = (*morpho_blue.parameters(self.market), *chosen(self.raw), *morpho_blue.TAILS[function](self.account))
-            return Call(self.market.address, function.encode(*words))
+
+RULES: Final = Rules(adapter=ADAPTER, act=act)
+
+
+def scene(evm: Evm, market_id: str) -> Scene[LoanMarket]:
+    """Everybody has tokens that the singleton may take, and the borrower may be liquidated."""
+    market, accounts = evm.market(market_id), tuple(evm.actors[name] for name in ("lender", "borrower", "stranger"))
+    provide(evm, market, accounts, market.address)
+    exposed = (evm.actors["borrower"],)
+    return Scene(evm=evm, market=market, rules=RULES, accounts=accounts, exposed=exposed, seconds=SECONDS, disturbed=0.12)
+
+
+def provide(evm: Evm, market: Market, accounts: Sequence[Address], spender: Address) -> None:
+    """Tokens beyond need, which a contract may take."""
+    for asset in (market.asset, *market.others):
+        endow(evm, asset, accounts, (spender,), raw=10**24 if asset.symbol == "WETH" else 10**27)
+
+
+def walk_of(evm: Evm, market_id: str, seed: int) -> Walk[LoanMarket]:
+    of = scene(evm, market_id)
+    return Walk(of, Dice(of, random.Random(seed)))
 
 
 @dataclass(frozen=True, slots=True)
 class Dice:
     """A market and the numbers that are thrown for it."""
 
-    evm: Evm
-    market: Market
+    scene: Scene[LoanMarket]
     random: random.Random
-    disturbed: float = 0.12  # how often it is another's turn
 
-    def step(self, state: LoanMarket, held: Mapping[Address, Position]) -> Step | None:
-        """What happens next; None where it was something else than an action, which then has happened already."""
-        seconds = self.random.choice(SECONDS)
-        if self.random.random() < self.disturbed:
-            self.evm.warp(seconds)
-            self.disturb(state)
-            return None
-        account = self.random.choice(tuple(held))
-        kind = self.random.choice(tuple(KINDS)[: 8 if self.market.others else 4])
-        now = lending.updated(ADAPTER.accrue(state, seconds))
-        return Step(kind, account, self.market, self.raw(self.edges(kind, now, held[account])), seconds)
+    def action(self, state: LoanMarket, account: Address, held: Position) -> MarketAction:
+        market, now = self.scene.market, lending.updated(state)
+        kind = self.random.choice(tuple(KINDS)[: 8 if market.others else 4])
+        return KINDS[kind](market, self.raw(self.edges(kind, now, held)))
 
     def edges(self, kind: str, now: LoanMarket, held: Position) -> tuple[int, ...]:
         """The amounts at which the answer may turn."""
@@ -105,7 +112,7 @@ class Dice:
 
     @property
     def lltv_wad(self) -> int:
-        return self.market.number("lltv_wad") if self.market.others else 0
+        return self.scene.market.number("lltv_wad") if self.scene.market.others else 0
 
     def raw(self, edges: Sequence[int]) -> int:
         """At an edge, beside it, nothing, too much, or an ordinary part."""
@@ -118,55 +125,28 @@ class Dice:
 
     def disturb(self, state: LoanMarket) -> None:
         """Interest is booked, a fee or a price moves, or a debtor is liquidated."""
-        throw, owner, pinned = self.random, self.evm.actors["deployer"], morpho_blue.parameters(self.market)
+        throw, evm, market, owner = self.random, self.scene.evm, self.scene.market, self.scene.evm.actors["deployer"]
+        pinned = morpho_blue.parameters(market)
+        evm.warp(throw.choice(SECONDS))
         chance = throw.random()
         if chance < 0.25:
-            self.evm.transact(owner, self.market.address, f"accrueInterest({PARAMETERS})", pinned)
+            evm.transact(owner, market.address, f"accrueInterest({PARAMETERS})", pinned)
         elif chance < 0.5 and (fee_wad := throw.choice((0, 1, WAD // 10, WAD // 4))) != state.fee_wad:
-            self.evm.transact(owner, self.market.address, f"setFee({PARAMETERS},uint256)", pinned, fee_wad)
-        elif chance < 0.85 and self.market.others:
-            usual_e36 = 10 ** (36 + self.market.asset.decimals - self.market.others[0].decimals)
-            usual_e36 *= 3_000 if self.market.others[0].symbol == "WETH" else 1
+            evm.transact(owner, market.address, f"setFee({PARAMETERS},uint256)", pinned, fee_wad)
+        elif chance < 0.85 and market.others:
+            usual_e36 = 10 ** (36 + market.asset.decimals - market.others[0].decimals)
+            usual_e36 *= 3_000 if market.others[0].symbol == "WETH" else 1
             price_e36 = throw.choice(
                 (usual_e36, usual_e36, int(usual_e36 * (0.4 + throw.random())), state.price_e36 + 1, 0, 2**200)
             )
-            self.evm.transact(owner, self.market.contract("oracle"), "setPrice(uint256)", price_e36)
+            evm.transact(owner, market.contract("oracle"), "setPrice(uint256)", price_e36)
         else:
             self.liquidate(state, pinned)
 
     def liquidate(self, state: LoanMarket, pinned: Sequence[object]) -> None:
         """The stranger tries to seize a little of the borrower's collateral, or all of it."""
-        asked, borrower = lending.updated(state), self.evm.actors["borrower"]
-        (answer,) = self.evm.ask(ADAPTER.holding_reads(self.market, borrower))
-        seized_raw = sum(a.raw for a in ADAPTER.holding(self.market, (answer,)).collateral) // self.random.choice((1, 3, 50))
-        if not seized_raw or not asked.price_e36:
-            return
-        signature, stranger = f"liquidate({PARAMETERS},address,uint256,uint256,bytes)", self.evm.actors["stranger"]
-        try_call(self.evm, stranger, self.market.address, signature, pinned, borrower, seized_raw, 0, b"")
-
-
-def try_call(evm: Evm, sender: Address, target: Address, signature: str, *arguments: object) -> None:
-    """A call by its signature that may revert."""
-    mark = evm.mark()
-    try:
-        evm.transact(sender, target, signature, *arguments)
-    except AssertionError:
-        evm.back(mark)
-
-
-def provide(evm: Evm, markets: Sequence[Market], spender: Address) -> None:
-    """Every actor gets tokens beyond need and lets a contract take them."""
-    for asset in dict.fromkeys(asset for market in markets for asset in (market.asset, *market.others)):
-        for name in ACTORS:
-            account = evm.actors[name]
-            if asset.symbol == "WETH":
-                evm.transact(account, asset.address, "deposit()", value_wei=10**24)
-            else:
-                evm.transact(account, asset.address, "mint(address,uint256)", account, PURSE_RAW)
-            evm.transact(account, asset.address, "approve(address,uint256)", spender, MAX_UINT256)
-
-
-def balances_raw(evm: Evm, market: Market, account: Address) -> dict[str, int]:
-    """What an account has of each asset a market deals in."""
-    reads = ((asset.symbol, asset.address) for asset in (market.asset, *market.others))
-    return {symbol: evm.read(address, "balanceOf(address)", "(uint256)", account)[0] for symbol, address in reads}
+        evm, borrower, stranger = self.scene.evm, self.scene.evm.actors["borrower"], self.scene.evm.actors["stranger"]
+        seized_raw = sum(a.raw for a in self.scene.position(borrower).collateral) // self.random.choice((1, 3, 50))
+        if seized_raw and lending.updated(state).price_e36:
+            signature = f"liquidate({PARAMETERS},address,uint256,uint256,bytes)"
+            evm.attempt(stranger, state.market.address, signature, pinned, borrower, seized_raw, 0, b"")

@@ -1,9 +1,6 @@
 """The model against Venus's own bytecode: after every step they are equal to the unit, and it refuses when the vToken does."""
 
-import random
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,15 +10,24 @@ from hypothesis import strategies as st
 
 from agent.devnet.artefacts import ensure
 from agent.devnet.compound_v2 import PACKAGE
-from agent.devnet.errors import ArtefactsMissing
-from strategies.domain import Address, Amount, Borrow, Market, Position, Repay, Shares, Supply, Withdraw
-from strategies.errors import ActionRefused, ProtocolError, UnsupportedState
+from strategies.domain import Amount, Borrow, Repay, Shares, Supply, Withdraw
+from strategies.errors import ActionRefused, UnsupportedState
 from strategies.protocols import compound_v2 as venus
 from strategies.protocols.adapter import Applied
 from strategies.protocols.compound_v2 import LendingToken
 from strategies.units import MAX_UINT256, WAD
-from tests.evm import Evm
-from tests.strategies.protocols.compound_v2_walk import ADAPTER, KINDS, Dice, Step, VToken, drained, judged, with_pace, written
+from tests.evm import Evm, undone
+from tests.strategies.protocols.compound_v2_walk import (
+    ADAPTER,
+    act,
+    administer,
+    drained_walk_of,
+    pass_time,
+    provided,
+    scene,
+    walk_of,
+)
+from tests.strategies.protocols.differential import Scene, actions, judged, walked
 
 IDS = ("venus:USDC", "venus:WETH")
 EACH = pytest.mark.parametrize("market_id", IDS)
@@ -29,132 +35,41 @@ EACH = pytest.mark.parametrize("market_id", IDS)
 pytestmark = pytest.mark.chain
 
 
-@pytest.fixture(scope="module")
-def evm() -> Evm:
-    try:
-        return Evm.of_devnet()
-    except ArtefactsMissing as missing:
-        pytest.skip(str(missing))
-
-
-@contextmanager
-def undone(evm: Evm) -> Iterator[None]:
-    """What happens inside is as if it had not."""
-    mark = evm.mark()
-    try:
-        yield
-    finally:
-        evm.back(mark)
-
-
-@pytest.fixture(autouse=True)
-def restored(evm: Evm) -> Iterator[None]:
-    with undone(evm):
-        yield
-
-
-def market_of(evm: Evm, market_id: str) -> Market:
-    return next(market for market in evm.deployment.markets if market.id == market_id)
-
-
-def provided(evm: Evm, market_id: str) -> VToken:
-    chain = VToken(evm, market_of(evm, market_id))
-    chain.provide()
-    return chain
-
-
-class Walk:
-    """What the model predicts is carried on, and compared with the chain after each step."""
-
-    def __init__(self, chain: VToken, seed: int) -> None:
-        self.chain, self.dice = chain, Dice(chain, random.Random(seed))
-        self.counts: Counter[str] = Counter()
-        self.state: LendingToken = chain.state()
-        self.held: dict[Address, Position] = {account: chain.position(account) for account in chain.accounts}
-
-    def step(self) -> None:
-        step = self.dice.step(self.state, self.held)
-        if step is None:
-            self.state = self.chain.state()
-            self.counts["others"] += 1
-            return
-        later, before_raw = ADAPTER.accrue(self.state, step.seconds), self.chain.balance_raw(step.account)
-        said = judged(later, self.held[step.account], step.action)
-        self.chain.pass_time(step.seconds)
-        name = f"{type(step.action).__name__} {type(step.action.amount).__name__}"  # type: ignore[union-attr]
-        if self.chain.act(step):
-            assert isinstance(said, Applied), (step, said)
-            moved_raw = self.chain.balance_raw(step.account) - before_raw
-            assert said.moved_raw(later.market.asset) == moved_raw
-            self.state, self.held[step.account] = said.state, said.held
-            if isinstance(step.action, Borrow | Repay):  # from now on its principal is what it owes, so that it can be read
-                assert self.chain.position(step.account) == said.held
-            self.counts[name] += 1
-        else:
-            assert isinstance(said, ProtocolError), (step, said)
-            self.state = later
-            self.counts[f"{name} refused"] += 1
-        self.compare(step)
-
-    def compare(self, step: Step) -> None:
-        """The state, and every account: what it has, and what it owes at the last accrual and now."""
-        assert self.chain.state() == self.state, step
-        for account, mine in self.held.items():
-            read = self.chain.position(account)
-            assert read.shares_raw == mine.shares_raw, step
-            assert venus.owed_raw(self.state, read.debt_raw) == venus.owed_raw(self.state, mine.debt_raw), step
-
-
-def walked(chain: VToken, *, seed: int, steps: int) -> Counter[str]:
-    with undone(chain.evm):
-        walk = Walk(chain, seed)
-        for _ in range(steps):
-            walk.step()
-    return walk.counts
-
-
 @EACH
 def test_predicts_every_step_of_a_random_walk(evm: Evm, market_id: str) -> None:
-    assert sum(walked(provided(evm, market_id), seed=1, steps=100).values()) == 100
+    assert walked(evm, walk_of, market_id, seed=1, steps=100).total() == 100
 
 
 @EACH
 def test_predicts_every_step_in_a_market_that_was_emptied(evm: Evm, market_id: str) -> None:
-    chain = provided(evm, market_id)
-    drained(chain)
-    assert chain.state().cash_raw == 0
-    assert sum(walked(chain, seed=2, steps=300).values()) == 300
+    assert walked(evm, drained_walk_of, market_id, seed=2, steps=300).total() == 300
 
 
 @pytest.mark.slow
 def test_predicts_two_thousand_steps_with_each_action_fifty_times(evm: Evm) -> None:
     counts: Counter[str] = Counter()
     for market_id in IDS:
-        with undone(evm):
-            chain = provided(evm, market_id)
-            for seed in range(4):
-                counts += walked(chain, seed=100 + seed, steps=250)
-            drained(chain)
-            counts += walked(chain, seed=200, steps=250)
-    names = [f"{kind.__name__} {unit.__name__}" for kind, unit in KINDS]
-    assert sum(counts[name] + counts[f"{name} refused"] for name in names) >= 2_000
+        for seed in range(4):
+            counts += walked(evm, walk_of, market_id, seed=100 + seed, steps=250)
+        counts += walked(evm, drained_walk_of, market_id, seed=200, steps=250)
+    names = ("Supply", "Withdraw", "Withdraw shares", "Borrow", "Repay")
+    assert actions(counts) >= 2_000
     assert all(counts[name] >= 50 and counts[f"{name} refused"] >= 50 for name in names), counts
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), market_id=st.sampled_from(IDS))
-def test_predicts_any_walk(evm: Evm, seed: int, market_id: str) -> None:
-    with undone(evm):
-        assert sum(walked(provided(evm, market_id), seed=seed, steps=25).values()) == 25
+def test_predicts_any_walk(devnet: Evm, seed: int, market_id: str) -> None:
+    assert walked(devnet, walk_of, market_id, seed=seed, steps=25).total() == 25
 
 
 @EACH
 def test_values_a_claim_as_the_vtoken_does_at_any_later_block(evm: Evm, market_id: str) -> None:
-    chain = VToken(evm, market_of(evm, market_id))
+    chain = scene(evm, evm.market(market_id))
     state, held = chain.state(), [chain.position(account) for account in chain.accounts]
     for seconds in (0, 3, 59 * 3, 86_400, 400 * 86_400):
         with undone(evm):
-            chain.pass_time(seconds)
+            pass_time(evm, seconds)
             for account, mine in zip(chain.accounts, held, strict=True):
                 names = ("balanceOfUnderlying(address)", "borrowBalanceCurrent(address)")
                 supplied, owed = (evm.read(chain.market.address, name, "(uint256)", account)[0] for name in names)
@@ -163,8 +78,8 @@ def test_values_a_claim_as_the_vtoken_does_at_any_later_block(evm: Evm, market_i
 
 @pytest.mark.parametrize("actor", ["lender", "borrower"])
 def test_counts_collateral_and_debt_as_the_comptroller_does(evm: Evm, actor: str) -> None:
-    account, chains = evm.actors[actor], [VToken(evm, market_of(evm, market_id)) for market_id in IDS]
-    comptroller = chains[0].comptroller
+    account, chains = evm.actors[actor], [scene(evm, evm.market(market_id)) for market_id in IDS]
+    comptroller = chains[0].market.contract("comptroller")
     for chain in chains:  # a debt in both, so that both supplies count, and both written up to the same block
         evm.transact(account, chain.market.address, "mint(uint256)", 10**6)
         evm.transact(account, chain.market.address, "borrow(uint256)", 10**6)
@@ -176,20 +91,19 @@ def test_counts_collateral_and_debt_as_the_comptroller_does(evm: Evm, actor: str
     assert 0 <= spare // 10**10 - said <= len(claims) * 2  # each claim is rounded twice, against the account
 
 
-@settings(deadline=None)
 @given(cash=st.integers(0, 10**30), borrows=st.integers(0, 10**30), share=st.integers(0, 99))
-def test_makes_utilisation_and_rate_as_the_model_does(evm: Evm, cash: int, borrows: int, share: int) -> None:
-    chain, reserves = VToken(evm, market_of(evm, IDS[0])), (cash + borrows) * share // 100
+def test_makes_utilisation_and_rate_as_the_model_does(devnet: Evm, cash: int, borrows: int, share: int) -> None:
+    chain, reserves = scene(devnet, devnet.market(IDS[0])), (cash + borrows) * share // 100
     model, said = (
         chain.market.contract("rate_model"),
         replace(chain.state(), cash_raw=cash, borrows_raw=borrows, reserves_raw=reserves),
     )
     for name, mine in (("utilizationRate", venus.utilisation_wad(said)), ("getBorrowRate", venus.borrow_rate_wad(said))):
-        assert evm.read(model, f"{name}(uint256,uint256,uint256)", "(uint256)", cash, borrows, reserves)[0] == mine
+        assert devnet.read(model, f"{name}(uint256,uint256,uint256)", "(uint256)", cash, borrows, reserves)[0] == mine
 
 
 def test_shows_the_rates_the_vtoken_shows(evm: Evm) -> None:
-    chain = VToken(evm, market_of(evm, IDS[0]))
+    chain = scene(evm, evm.market(IDS[0]))
     columns, at = ADAPTER.columns(chain.state()), chain.market.address
     for name, apr in (("supplyRatePerBlock()", columns.supply_apr), ("borrowRatePerBlock()", columns.borrow_apr)):
         a_block = evm.read(at, name, "(uint256)")[0] / WAD
@@ -198,40 +112,43 @@ def test_shows_the_rates_the_vtoken_shows(evm: Evm) -> None:
 
 def test_a_first_borrowing_is_refused_where_entering_is_paused_and_a_further_one_is_not(evm: Evm) -> None:
     chain = provided(evm, IDS[0])
-    chain.administer(chain.comptroller, "_setActionsPaused(address[],uint8[],bool)", [chain.market.address], [7], True)
+    administer(
+        evm, chain.market.contract("comptroller"), "_setActionsPaused(address[],uint8[],bool)", [chain.market.address], [7], True
+    )
     state, one = chain.state(), Borrow(chain.market, Amount(chain.market.asset, 1))
     stranger, borrower = chain.accounts[2], chain.accounts[1]
-    assert not chain.act(Step(stranger, one, 0))
+    assert not chain.does(stranger, one)
     with pytest.raises(ActionRefused, match="paused"):
         ADAPTER.apply(state, chain.position(stranger), one)
-    assert chain.act(Step(borrower, one, 0))
+    assert chain.does(borrower, one)
     assert ADAPTER.apply(state, chain.position(borrower), one).moved_raw(chain.market.asset) == 1
 
 
-def with_curve(chain: VToken, *curve: int) -> VToken:
+def with_curve(chain: Scene[LendingToken], *curve: int) -> Scene[LendingToken]:
     """The vToken on another JumpRateModel, pinned: base, slope and jump a year, kink, blocks a year."""
     code, deployer = ensure().hardhat(PACKAGE, "JumpRateModel").linked({}), chain.evm.actors["deployer"]
     model = chain.evm.create(deployer, code + encode(["uint256"] * 5, curve).hex())
-    chain.administer(chain.market.address, "_setInterestRateModel(address)", model)
+    administer(chain.evm, chain.market.address, "_setInterestRateModel(address)", model)
     roles = dict(chain.market.contracts) | {"rate_model": model}
-    return VToken(chain.evm, replace(chain.market, contracts=tuple(sorted(roles.items()))))
+    return scene(chain.evm, replace(chain.market, contracts=tuple(sorted(roles.items()))))
 
 
 @pytest.mark.parametrize(("excess_wad", "stands"), [(0, True), (1, False)])
 def test_a_rate_above_the_most_a_block_may_cost_stops_everything(evm: Evm, excess_wad: int, stands: bool) -> None:
     chain = with_curve(provided(evm, IDS[0]), venus.MOST_WAD + excess_wad, 0, 0, WAD, 1)
     state, lender = chain.state(), chain.accounts[0]
-    chain.pass_time(3)
+    pass_time(evm, 3)
     for action in (Supply(chain.market, Amount(chain.market.asset, 10)), Withdraw(chain.market, Shares(10))):
-        assert isinstance(judged(ADAPTER.accrue(state, 3), chain.position(lender), action), Applied) is stands
+        assert isinstance(judged(ADAPTER, ADAPTER.accrue(state, 3), chain.position(lender), action), Applied) is stands
         with undone(evm):
-            assert chain.act(Step(lender, action, 3)) is stands
+            assert chain.does(lender, action) is stands
 
 
 @pytest.mark.parametrize("milliseconds", [450, 750, 3_000, 12_000])
 def test_counts_the_whole_blocks_that_have_passed_at_the_pinned_pace(evm: Evm, milliseconds: int) -> None:
-    market = with_pace(market_of(evm, IDS[0]), milliseconds)
-    state = VToken(evm, market).state()
+    market = evm.market(IDS[0])
+    numbers = dict(market.numbers) | {"block_milliseconds": milliseconds}
+    state = scene(evm, replace(market, numbers=tuple(sorted(numbers.items())))).state()
     stepped = state
     for _ in range(100):
         stepped = ADAPTER.accrue(stepped, 7)
@@ -244,10 +161,10 @@ def test_reads_a_debt_to_one_unit_until_its_account_touches_it(evm: Evm) -> None
     borrower, lender = chain.accounts[1], chain.accounts[0]
     lost = 0
     for raw in range(1, 30):
-        chain.pass_time(3_600 * raw)
-        assert chain.act(Step(lender, Supply(chain.market, Amount(chain.market.asset, raw)), 0))
+        pass_time(evm, 3_600 * raw)
+        assert chain.does(lender, Supply(chain.market, Amount(chain.market.asset, raw)))
         read = chain.position(borrower)
-        chain.pass_time(86_400)
+        pass_time(evm, 86_400)
         owed = evm.read(chain.market.address, "borrowBalanceCurrent(address)", "(uint256)", borrower)[0]
         lost += owed - venus.owed_raw(venus.touched(chain.state()), read.debt_raw)
         assert 0 <= owed - venus.owed_raw(venus.touched(chain.state()), read.debt_raw) <= 1
@@ -262,9 +179,9 @@ def test_reads_a_debt_to_one_unit_until_its_account_touches_it(evm: Evm) -> None
     ],
 )
 def test_a_state_that_is_not_modelled_is_refused_by_name(evm: Evm, what: str, signature: str, argument: str) -> None:
-    chain = VToken(evm, market_of(evm, IDS[0]))
+    chain = scene(evm, evm.market(IDS[0]))
     who = evm.actors[argument]
-    chain.administer(chain.comptroller, signature, *((who,) if argument == "stranger" else (who, who, 10**15)))
+    administer(evm, chain.market.contract("comptroller"), signature, *((who,) if argument == "stranger" else (who, who, 10**15)))
     with pytest.raises(UnsupportedState, match=what):
         chain.state()
 
@@ -275,14 +192,14 @@ def test_stays_within_its_gas_estimate_with_the_exact_approval(evm: Evm) -> None
     evm.transact(stranger, asset.address, "approve(address,uint256)", chain.market.address, 0)
     amount = Amount(asset, one)
     for action in (Supply(chain.market, amount), Borrow(chain.market, amount), Repay(chain.market, amount)):
-        chain.pass_time(3)
+        pass_time(evm, 3)
         used = [evm.send(stranger, call) for call in ADAPTER.encode(action, stranger)]
         assert all(said.succeeded for said in used)
         gas = sum(said.gas_used for said in used)
         assert 3 * ADAPTER.gas(action) <= 4 * gas <= 4 * ADAPTER.gas(action), (action, gas)
     for taken in (Withdraw(chain.market, Shares(10**9)), Withdraw(chain.market, Amount(asset, one // 2))):
-        chain.pass_time(3)
-        said = evm.send(stranger, written(taken))
+        pass_time(evm, 3)
+        said = act(evm, stranger, taken)
         assert said.succeeded
         assert 3 * ADAPTER.gas(taken) <= 4 * said.gas_used <= 4 * ADAPTER.gas(taken), (taken, said.gas_used)
 
@@ -295,4 +212,4 @@ def test_an_amount_beyond_its_arithmetic_is_refused(evm: Evm) -> None:
     for raw in (MAX_UINT256 // WAD // WAD, MAX_UINT256 // WAD // WAD + 1):
         supply = Supply(chain.market, Amount(asset, raw))
         with undone(evm):
-            assert chain.act(Step(lender, supply, 0)) == isinstance(judged(state, held, supply), Applied)
+            assert chain.does(lender, supply) == isinstance(judged(ADAPTER, state, held, supply), Applied)

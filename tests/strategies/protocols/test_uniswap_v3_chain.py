@@ -1,20 +1,18 @@
 """The model against Uniswap's own bytecode: after every step they are equal to the unit, and it refuses when they revert."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.devnet.chain import Devnet
 from agent.devnet.contracts import send
-from agent.devnet.errors import ArtefactsMissing
 from agent.devnet.uniswap import NEVER
 from strategies.domain import AddLiquidity, Amount, Collect, MarketAction, RemoveLiquidity, Swap, Ticks
 from strategies.protocols.uniswap_v3.pool import tokens
-from tests.evm import Evm
-from tests.strategies.protocols.uniswap_v3_walk import ADAPTER, Walk, market_of, provide
+from tests.evm import Evm, undone
+from tests.strategies.protocols.uniswap_v3_walk import ADAPTER, Walk, provide
 
 pytestmark = pytest.mark.chain
 
@@ -22,55 +20,40 @@ MARKETS = ("uniswap-v3:USDC/WETH-500", "uniswap-v3:USDC/DAI-3000")
 KINDS = ("Swap", "Mint", "Increase", "RemoveLiquidity", "Collect")
 
 
-@pytest.fixture(scope="module")
-def chain() -> Evm:
-    try:
-        evm = Evm.of_devnet()
-    except ArtefactsMissing as missing:
-        pytest.skip(str(missing))
-    provide(evm)
-    return evm
+@pytest.fixture(scope="module", autouse=True)
+def provided(devnet: Evm) -> None:
+    provide(devnet)
 
 
-@pytest.fixture(autouse=True)
-def restored(chain: Evm) -> Iterator[None]:
-    mark = chain.mark()
-    yield
-    chain.back(mark)
-
-
-def walked(chain: Evm, market_id: str, *, seed: int, steps: int) -> Walk:
-    """So many steps, and at the end the whole book word by word."""
-    walk = Walk(chain, market_of(chain, market_id), seed)
-    for _ in range(steps):
-        walk.step()
-    walk.words = set(walk.all_words)
-    walk.compare()
+def walked(evm: Evm, market_id: str, *, seed: int, steps: int) -> Walk:
+    """So many steps, and at the end the whole book word by word; the chain is then as it was."""
+    with undone(evm):
+        walk = Walk(evm, evm.market(market_id), seed)
+        for _ in range(steps):
+            walk.step()
+        walk.words = set(walk.all_words)
+        walk.compare()
     return walk
 
 
 @pytest.mark.parametrize("market_id", MARKETS)
-def test_predicts_every_step_of_a_random_walk(chain: Evm, market_id: str) -> None:
-    assert sum(walked(chain, market_id, seed=1, steps=60).counts.values()) >= 60
+def test_predicts_every_step_of_a_random_walk(evm: Evm, market_id: str) -> None:
+    assert sum(walked(evm, market_id, seed=1, steps=60).counts.values()) >= 60
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(market_id=st.sampled_from(MARKETS), seed=st.integers(0, 2**32), steps=st.integers(1, 25))
-def test_predicts_walks_of_any_seed(chain: Evm, market_id: str, seed: int, steps: int) -> None:
-    mark = chain.mark()
-    walked(chain, market_id, seed=seed, steps=steps)
-    chain.back(mark)
+def test_predicts_walks_of_any_seed(devnet: Evm, market_id: str, seed: int, steps: int) -> None:
+    walked(devnet, market_id, seed=seed, steps=steps)
 
 
 @pytest.mark.slow
-def test_predicts_two_thousand_steps_with_each_action_fifty_times(chain: Evm) -> None:
+def test_predicts_two_thousand_steps_with_each_action_fifty_times(evm: Evm) -> None:
     counts, crossings = Counter[str](), 0
     for seed in range(100, 108):
         for market_id in MARKETS:
-            mark = chain.mark()
-            walk = walked(chain, market_id, seed=seed, steps=130)
+            walk = walked(evm, market_id, seed=seed, steps=130)
             counts, crossings = counts + walk.counts, crossings + walk.crossings
-            chain.back(mark)
     assert sum(counts.values()) >= 2_000
     assert all(counts[kind] >= 50 and counts[f"{kind} refused"] >= 50 for kind in KINDS), counts
     assert counts["exact output"] >= 50
@@ -89,9 +72,9 @@ def spent(devnet: Devnet, account: str, action: MarketAction) -> tuple[int, str]
     return gas, answer
 
 
-def test_stays_within_its_gas_estimates_with_approvals_and_revocations(chain: Evm) -> None:
-    market = market_of(chain, MARKETS[0])
-    walk = Walk(chain, market, 0)
+def test_stays_within_its_gas_estimates_with_approvals_and_revocations(evm: Evm) -> None:
+    market = evm.market(MARKETS[0])
+    walk = Walk(evm, market, 0)
     token0, token1 = tokens(market)
     most = Amount(token0, walk.state.balances_raw[0] // 1_000), Amount(token1, walk.state.balances_raw[1] // 1_000)
     none, spacing = (Amount(token0, 0), Amount(token1, 0)), market.number("tick_spacing")

@@ -13,7 +13,6 @@ from agent.devnet.uniswap import NEVER
 from strategies.domain import AddLiquidity, Address, Amount, Asset, Collect, Market, Position, RemoveLiquidity, Swap, Ticks
 from strategies.errors import ActionRefused, ProtocolError
 from strategies.protocols.adapter import Applied, Call
-from strategies.protocols.erc20 import BALANCE_OF
 from strategies.protocols.uniswap_v3 import EMPTY, HEAD_WORDS, UniswapV3
 from strategies.protocols.uniswap_v3 import pool as pools
 from strategies.protocols.uniswap_v3.arithmetic import (
@@ -23,8 +22,8 @@ from strategies.protocols.uniswap_v3.arithmetic import (
     words_of_book,
 )
 from strategies.protocols.uniswap_v3.pool import Pool, tokens
-from strategies.units import MAX_UINT256
 from tests.evm import Evm, Outcome
+from tests.strategies.protocols.differential import endow, judged
 
 ADAPTER = UniswapV3()
 ACTORS = ("lender", "borrower", "stranger")
@@ -38,40 +37,19 @@ TO_PRICE = "exactInputSingle((address,address,uint24,address,uint256,uint256,uin
 Act = Swap | AddLiquidity | RemoveLiquidity | Collect
 
 
-def markets_of(evm: Evm) -> tuple[Market, ...]:
-    """The chain's Uniswap pools."""
-    assets = {a["address"]: Asset(31_337, a["address"], a["symbol"], a["decimals"]) for a in evm.content["assets"]}
-    return tuple(
-        Market(
-            id=m["id"],
-            protocol=m["protocol"],
-            address=m["address"],
-            asset=assets[m["asset"]],
-            contracts=tuple(m["contracts"].items()),
-            others=tuple(assets[other] for other in m["others"]),
-            numbers=tuple((name, int(number)) for name, number in m["numbers"].items()),
-        )
-        for m in evm.content["markets"]
-        if m["protocol"] == "uniswap_v3"
-    )
-
-
-def market_of(evm: Evm, market_id: str) -> Market:
-    return next(market for market in markets_of(evm) if market.id == market_id)
-
-
 def provide(evm: Evm) -> None:
     """Everybody gets tokens and allows nothing, but one stranger, of whom the router may take any amount."""
-    for market in markets_of(evm):
+    stranger = evm.actors[STRANGER]
+    for market in (market for market in evm.deployment.markets if market.protocol == ADAPTER.protocol):
+        spenders = market.contract("router"), market.contract("position_manager")
         for token in tokens(market):
-            for actor in (*ACTORS, STRANGER):
-                account, allowed_raw = evm.actors[actor], MAX_UINT256 if actor == STRANGER else 0
-                for role in ("router", "position_manager"):
-                    evm.transact(account, token.address, "approve(address,uint256)", market.contract(role), allowed_raw)
-                if token.symbol == "WETH":
-                    evm.transact(account, token.address, "deposit()", value_wei=10**27)
-                else:
-                    evm.transact(account, token.address, "mint(address,uint256)", account, PURSE_RAW)
+            raw = 10**27 if token.symbol == "WETH" else PURSE_RAW
+            accounts = [evm.actors[actor] for actor in ACTORS]
+            endow(evm, token, accounts, (), raw=raw)
+            endow(evm, token, (stranger,), spenders, raw=raw)
+            for account in accounts:
+                for spender in spenders:
+                    evm.transact(account, token.address, "approve(address,uint256)", spender, 0)
 
 
 def reason_of(outcome: Outcome) -> str:
@@ -129,9 +107,8 @@ class Walk:
             state = ADAPTER.with_bounds(state, span, self.evm.ask(ADAPTER.bounds_reads(self.market, span)))
         return state
 
-    def balances(self, account: Address) -> tuple[int, int]:
-        answers = self.evm.ask([Call(token.address, BALANCE_OF.encode(account)) for token in self.pair])
-        return int.from_bytes(answers[0], "big"), int.from_bytes(answers[1], "big")
+    def balances(self, account: Address) -> tuple[int, ...]:
+        return tuple(self.evm.balances(account, self.pair).values())
 
     def step(self) -> None:
         """One action or one disturbance, and the comparison of everything."""
@@ -176,7 +153,7 @@ class Walk:
 
     def called(self, account: Address, owner: Address, action: Act, call: Call) -> int:
         """One call, by the model and by the contract; how much a swap took."""
-        said, before = judged(self.state, self.held[owner], action), self.balances(account)
+        said, before = judged(ADAPTER, self.state, self.held[owner], action), self.balances(account)
         outcome = self.evm.send(account, call)
         name = kind_of(action)
         entry = {"kind": name, "account": account, "owner": owner, "data": call.data.hex(), "reverted": not outcome.succeeded}
@@ -198,7 +175,7 @@ class Walk:
             self.held[owner] = replace(said.held, range=mined)
         return -min(moved) if isinstance(action, Swap) else 0
 
-    def agreed(self, said: Applied[Pool] | ProtocolError, reason: str, before: tuple[int, int], action: Act) -> None:
+    def agreed(self, said: Applied[Pool] | ProtocolError, reason: str, before: tuple[int, ...], action: Act) -> None:
         """A revert is a refusal of the model's, in the contract's words where it has any; or the token had too little to take."""
         if reason == "STF":
             wanted = said.moved if isinstance(said, Applied) else ()
@@ -238,7 +215,7 @@ class Walk:
         edges = [mine_raw, mine_raw + 1, MAX_INT256] if self.dice.random() < 0.1 else []
         raw = self.dice.choice((small, *edges, *ordinary))
         action = Swap(self.market, Amount(given, raw), Amount(other, 0), self.deadline())
-        said = judged(self.state, Position(self.market, 0), action)
+        said = judged(ADAPTER, self.state, Position(self.market, 0), action)
         out_raw = said.moved_raw(other) if isinstance(said, Applied) else 0
         return replace(action, least_out=Amount(other, self.least(out_raw)))
 
@@ -253,7 +230,7 @@ class Walk:
         most = Amount(self.pair[0], raws[0]), Amount(self.pair[1], raws[1])
         none = Amount(self.pair[0], 0), Amount(self.pair[1], 0)
         action = AddLiquidity(self.market, into, most, none, self.deadline())
-        said = judged(self.state, self.held[owner], action)
+        said = judged(ADAPTER, self.state, self.held[owner], action)
         if not isinstance(said, Applied):
             return action
         least = [min(self.least(-said.moved_raw(amount.asset)), amount.raw) for amount in most]
@@ -340,13 +317,6 @@ class Walk:
 
     def allowance_raw(self, token: Asset, account: Address, spender: Address) -> int:
         return int(self.evm.read(token.address, "allowance(address,address)", "(uint256)", account, spender)[0])
-
-
-def judged(state: Pool, held: Position, action: Act) -> Applied[Pool] | ProtocolError:
-    try:
-        return ADAPTER.apply(state, held, action)
-    except ProtocolError as refusal:
-        return refusal
 
 
 def kind_of(action: Act) -> str:
