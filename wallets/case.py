@@ -1,6 +1,6 @@
 """What the guard judges, and what things in it are worth. Refuses to value what has no fresh price: an error, never zero."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +15,11 @@ from strategies.domain import (
     Market,
     MarketAction,
     Portfolio,
+    Repay,
     Revoke,
     Supply,
     Transfer,
+    Withdraw,
 )
 from strategies.errors import IncompleteRead, UnknownMarket
 from strategies.protocols.adapter import Call
@@ -60,8 +62,9 @@ class Case:
     fees: Fees | None  # None in paper and backtest
     spent_day_usd_e8: int  # pending counted
     gas_day_usd_e8: int
-    paused: str  # "" or why
+    paused: str  # "" or why nothing but revocations is signed
     standing: tuple[Allowance, ...] = ()  # what may be taken before the calls
+    reduced: str = ""  # or why nothing is signed but what reduces risk
 
 
 def market_actions(case: Case) -> Iterator[tuple[int, MarketAction]]:
@@ -73,7 +76,22 @@ def market_actions(case: Case) -> Iterator[tuple[int, MarketAction]]:
 
 def only_revokes(case: Case) -> bool:
     """Whether all a plan does is to take allowances back; a plan of nothing does not."""
-    return bool(case.actions) and all(isinstance(action, Revoke) for action in case.actions)
+    return revokes(case.actions)
+
+
+def revokes(actions: Sequence[Action | None]) -> bool:
+    """The same of actions that were read back."""
+    return bool(actions) and all(isinstance(action, Revoke) for action in actions)
+
+
+def reduces(actions: Sequence[Action | None]) -> bool:
+    """Whether all that actions do is to take back: allowances, what was lent, and debts, for which alone they allow anything. By
+    their kinds only: what a supply may mend, and how far, is the guard's question."""
+    following = (*actions[1:], None)
+    return bool(actions) and all(
+        isinstance(action, Revoke | Withdraw | Repay) or (isinstance(action, Approve) and isinstance(then, Repay))
+        for action, then in zip(actions, following, strict=True)
+    )
 
 
 def spends(case: Case) -> Iterator[tuple[int, Amount]]:

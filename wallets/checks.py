@@ -43,6 +43,7 @@ from wallets.case import (
 )
 from wallets.health import healthy
 from wallets.policy import TESTNETS
+from wallets.stops import not_paused
 from wallets.wallet import Effects, Reason
 
 __all__ = ["CHECKS", "Case", "Check", "Fees"]
@@ -50,13 +51,6 @@ __all__ = ["CHECKS", "Case", "Check", "Fees"]
 
 Reasons: TypeAlias = tuple[Reason, ...]
 Check: TypeAlias = Callable[[Case], Reasons]
-
-
-def not_paused(case: Case) -> Reasons:
-    """A pause stops everything until a person ends it, but never a revocation: a stop must leave no allowance behind."""
-    if case.paused and not only_revokes(case):
-        return (Reason("paused", f"the wallet is paused: {case.paused}; an operator must resume it"),)
-    return ()
 
 
 def right_chain(case: Case) -> Reasons:
@@ -148,10 +142,10 @@ def no_native_value(case: Case) -> Reasons:
 
 
 def right_length(case: Case) -> Reasons:
-    """Something to do, and not too much of it."""
+    """Something to do, and not too much of it. There may be more to revoke than a plan may do: no limit keeps it standing."""
     if not case.calls:
         return (Reason("plan", "the plan has no calls"),)
-    if len(case.calls) > case.policy.max_calls:
+    if len(case.calls) > case.policy.max_calls and not only_revokes(case):
         return (Reason("plan", f"the plan has {len(case.calls)} calls; max_calls is {case.policy.max_calls}"),)
     return ()
 
@@ -255,13 +249,13 @@ def within_gas_budget(case: Case) -> Reasons:
 
 
 def reserve_kept(case: Case) -> Reasons:
-    """Enough of the native coin stays for the way out."""
+    """Enough of the native coin stays for the way out, which may use it up: revocations, and whatever reduce-only lets pass."""
     cost_wei = gas_wei(case)
     if cost_wei == 0:
         return ()
     ether = native_of(case)
     held_wei = case.portfolio.idle_raw(ether) if ether is not None else 0
-    reserve_wei = 0 if only_revokes(case) else case.policy.min_native_reserve_wei
+    reserve_wei = 0 if only_revokes(case) or case.reduced else case.policy.min_native_reserve_wei
     if held_wei - cost_wei < reserve_wei:
         costs = f"gas may cost {cost_wei / WAD:,.6f} of the {held_wei / WAD:,.6f} native coins held"
         text = f"{costs}; {reserve_wei / WAD:,.6f} must stay (min_native_reserve_wei)"

@@ -1,7 +1,8 @@
 """What a run saw, chose, refused, did and got: canonical lines in a plain sha256 chain, written before acting.
 
 Each line names its number and the hash of the line before. Refuses content that has no canonical text. A chain finds an edit, a
-deletion or a reorder; an edited last line or a missing tail only where the head is known from elsewhere."""
+deletion or a reorder; an edited last line or a missing tail only where the head is known from elsewhere: wallets.sealing signs
+heads, and wallets.audit holds lines against them."""
 
 import hashlib
 import json
@@ -19,6 +20,8 @@ from wallets.store import Line
 from wallets.wallet import Receipt, Verdict
 
 Content: TypeAlias = Mapping[str, object]  # plain JSON values, as wire.plain makes them
+
+UNCHAINED: Final = "it does not follow the line before: that one was edited, or this one moved"
 
 _COLUMNS: Final = ("supply_apr", "borrow_apr", "utilisation", "available")
 
@@ -119,7 +122,7 @@ def verify(lines: Iterable[str], head: str | None = None) -> str:
     """Empty where the chain holds; else the first bad line, by number, and why. Give the head to find an edited end."""
     previous, seq = "", 0
     for seq, line in enumerate(lines, start=1):
-        if (fault := _fault(line, seq, previous)) != "":
+        if (fault := fault_of(line, seq, previous)) != "":
             return f"line {seq}: {fault}"
         previous = hash_of(line)
     if head is not None and previous != head:
@@ -127,7 +130,8 @@ def verify(lines: Iterable[str], head: str | None = None) -> str:
     return ""
 
 
-def _fault(line: str, seq: int, previous: str) -> str:
+def fault_of(line: str, seq: int, previous: str) -> str:
+    """Empty where a line can stand at this number behind a line of this hash; else why not."""
     try:
         said = json.loads(line)
         if not isinstance(said, dict) or said.keys() != {"at", "content", "kind", "previous", "seq"}:
@@ -139,7 +143,7 @@ def _fault(line: str, seq: int, previous: str) -> str:
     if said["seq"] != seq:
         return f"it calls itself line {said['seq']}: a line is missing, doubled or moved"
     if said["previous"] != previous:
-        return "it does not follow the line before: that one was edited, or this one moved"
+        return UNCHAINED
     return ""
 
 
@@ -165,11 +169,16 @@ def observation_content(seen: Observation) -> Content:
 
 
 def _portfolio_content(portfolio: Portfolio) -> dict[str, object]:
-    """Amounts by symbol and claims by market."""
+    """Amounts by symbol, claims by market, and what backs debts, where anything does."""
+    backing = {
+        held.market.id: {amount.asset.symbol: str(amount.raw) for amount in held.collateral}
+        for held in portfolio.positions
+        if held.collateral
+    }
     return {
         "idle": {idle.asset.symbol: str(idle.raw) for idle in portfolio.idle},
         "claims": {held.market.id: [str(held.shares_raw), str(held.debt_raw)] for held in portfolio.positions},
-    }
+    } | ({"collateral": backing} if backing else {})
 
 
 def decision_content(decision: Decision) -> Content:

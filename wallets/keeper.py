@@ -1,5 +1,6 @@
 """The process that owns policy, deployment, endpoint, simulator, guard, store and key, and answers four words: judge, execute,
-status, stop. Refuses to start beside another, on another chain, on code that is not pinned, in a folder that others may enter."""
+status, stop. Refuses to start beside another, on another chain, on code that is not pinned, in a folder that others may enter,
+and on a journal that is not the one it signed."""
 
 import ctypes
 import fcntl
@@ -20,9 +21,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from strategies.domain import Deployment
-from strategies.errors import SettingsError, StoreUnwritable, UsufructError, WrongChain
+from strategies.errors import MalformedRecord, SettingsError, StoreUnwritable, UsufructError, WrongChain
 from strategies.protocols.registry import deployment_from
-from wallets import keystore, pause, pinned
+from wallets import keystore, pause, pinned, sealing
 from wallets.client import Answer, AskStatus, Execute, Judge, Status, Stopped, failure_of, socket_path
 from wallets.door import Door, Job
 from wallets.endpoints import Endpoint
@@ -30,6 +31,7 @@ from wallets.journal import Journal
 from wallets.live import LiveWallet
 from wallets.pause import Brake
 from wallets.policy import Policy, Positive, policy_digest
+from wallets.sealing import SealedBook
 from wallets.sending import Halts, Parts
 from wallets.store import Store
 
@@ -63,7 +65,9 @@ def serve(settings: KeeperSettings, password: str, ready: Callable[[], None]) ->
         refuse_other_chain(endpoint, settings.policy, deployment)
         if other := pinned.otherwise(endpoint, deployment):
             raise SettingsError(other)
-        journal, ending = Journal(store), threading.Event()
+        signer = keystore.unlock(settings.keystore, password)
+        book, ending = sealing.open_book(folder, store, settings.keystore, password), threading.Event()
+        journal = Journal(book)
         brake = Brake(folder, store=store, journal=journal, policy=settings.policy)
         parts = Parts(
             policy=settings.policy,
@@ -71,34 +75,50 @@ def serve(settings: KeeperSettings, password: str, ready: Callable[[], None]) ->
             endpoint=endpoint,
             store=store,
             journal=journal,
-            signer=keystore.unlock(settings.keystore, password),
+            signer=signer,
             halts=Halts(brake.why, ending.is_set),
             patience_seconds=settings.receipt_timeout_seconds,
         )
-        keeper = Keeper(LiveWallet(parts), parts, brake)
-        with ended_by_signals(ending), Door(socket_path(folder), stop=partial(stop, folder, settings.policy)) as door:
+        pull = partial(stop, folder, settings.policy, book)
+        sign = partial(sign_head, book, folder, pull)
+        keeper = Keeper(LiveWallet(parts), parts, brake, sign)
+        sign()
+        with ended_by_signals(ending), Door(socket_path(folder), stop=pull) as door:
             ready()
             keeper.work(door.jobs, ending)
+        sign()  # a stop may have come in after the last turn
 
 
-def stop(folder: Path, policy: Policy, reason: str) -> Stopped:
+def sign_head(book: SealedBook, folder: Path, pull: Callable[[str], Stopped]) -> None:
+    """Signs for every line so far, and holds up no answer and no revocation: what cannot be written now is tried again in the
+    next turn. A journal that was changed behind the keeper pauses it."""
+    with suppress(StoreUnwritable):
+        try:
+            book.seal()
+        except MalformedRecord as error:
+            if pause.read_pause(folder) is None:
+                pull(str(error))
+
+
+def stop(folder: Path, policy: Policy, book: SealedBook, reason: str) -> Stopped:
     """A pause: a file first, and remembered at once where the store can be written. Any thread may ask it. Raises
     StoreUnwritable."""
     put = pause.put_pause(folder, reason)
     with suppress(StoreUnwritable), Store(folder / STORE) as own:  # a connection belongs to one thread
-        Brake(folder, store=own, journal=Journal(own), policy=policy).current()
+        Brake(folder, store=own, journal=Journal(book.over(own)), policy=policy).current()
     return Stopped(put.id)
 
 
 class Keeper:
     """One request after another, in one thread, so that nothing it does can overtake itself."""
 
-    __slots__ = ("_brake", "_due", "_looked", "_parts", "_wallet")
+    __slots__ = ("_brake", "_due", "_looked", "_parts", "_seal", "_wallet")
 
-    def __init__(self, wallet: LiveWallet, parts: Parts, brake: Brake) -> None:
+    def __init__(self, wallet: LiveWallet, parts: Parts, brake: Brake, seal: Callable[[], None]) -> None:
         self._wallet: Final = wallet
         self._parts: Final = parts
         self._brake: Final = brake
+        self._seal: Final = seal
         self._looked: float | None = None
         self._due: list[str] = []  # intents left half done that are still to be looked at in this round
 
@@ -110,6 +130,7 @@ class Keeper:
                 job = jobs.get(timeout=TURN_SECONDS)
                 job.answered.put(self.answer(job.request))
             self._tidy()  # after a request too: many of them must not keep a plan half done
+            self._seal()  # before the next plan is heard
 
     def answer(self, request: Judge | Execute | AskStatus) -> Answer:
         """The answer to one request; an error of ours is an answer too."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from strategies.domain import NATIVE, Plan, Revoke
+from strategies.domain import NATIVE, Action, Plan, Revoke
 from strategies.errors import KeeperEnding, NonceGap, NotApproved, ProtocolError, ReceiptTimeout
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
@@ -14,7 +14,7 @@ from strategies.tape import price_of
 from strategies.units import MAX_UINT256, USD_E8, WAD, mul_div_up
 from wallets import evidence, guard, operators, pinned, sending, settling, wire
 from wallets import reading as blocks
-from wallets.case import Case, gas_usd_e8, only_revokes
+from wallets.case import Case, gas_usd_e8, only_revokes, reduces, revokes
 from wallets.evidence import Asked
 from wallets.journal import receipt_content, verdict_content
 from wallets.receipts import receipt_of
@@ -124,8 +124,9 @@ class LiveWallet:
         parts = self._parts
         spent, own = parts.store.spent(parts.endpoint.now()), parts.store.reserved(intent)
         others = Spent(spent.usd_e8 - own.usd_e8, spent.gas_usd_e8 - own.gas_usd_e8)
-        asked = Asked(intent, calls, plan_block, others, parts.halts.paused(), standing)
-        return evidence.gather(parts.endpoint, parts.policy, parts.deployment, asked)
+        held = parts.halts.paused()
+        asked = Asked(intent, calls, plan_block, others, held.halted, standing)
+        return replace(evidence.gather(parts.endpoint, parts.policy, parts.deployment, asked), reduced=held.reduced)
 
     def _remember(self, verdict: Verdict, case: Case) -> None:
         parts = self._parts
@@ -206,16 +207,16 @@ class LiveWallet:
         parts = self._parts
         sent = next((signed for signed in parts.store.signed(approved.intent) if signed.call == index), None)
         if sent is None:
-            if why := self._why_not_on(approved):
+            if why := self._why_over(approved):
                 return why
             case = case or self._rejudged(approved, index)
-            if why := self._why_not_on(approved):  # last of all, so that a stop is obeyed up to the signature
+            if why := self._why_not_on(approved, case):  # last of all, so that a stop is obeyed up to the signature
                 return why
             self._refuse_if_ending(approved)
             sent = sending.sign(parts, approved, index, case)
-        elif sent.state == "signed" and self._why_not_on(approved):
-            return sending.end(parts, sent, Fate.UNSENT)
-        return sending.send_and_settle(parts, sent, lambda: not self._why_not_on(approved))
+        if sent.state == "signed" and (why := self._why_not_on(approved, case)):  # signed bytes do not leave after a stop
+            return f"{why}; {sending.end(parts, sent, Fate.UNSENT)}"
+        return sending.send_and_settle(parts, sent, lambda: not self._why_not_on(approved, case))
 
     def _rejudged(self, approved: Approved, index: int) -> Case:
         """What remains, read, simulated and judged anew right before it is signed. Raises NotApproved."""
@@ -255,14 +256,30 @@ class LiveWallet:
         states = {signed.call: signed.state for signed in self._parts.store.signed(approved.intent)}
         return len(states) == len(approved.calls) or bool(set(states.values()) & {"failed", "dropped"})
 
-    def _why_not_on(self, approved: Approved) -> str:
-        """Why no further call of a begun plan may be signed or sent; a revocation always may."""
+    def _why_not_on(self, approved: Approved, judged: Case | None = None) -> str:
+        """Why no further call of a begun plan may be signed or sent; a revocation always may. Under reduce-only a plan goes on
+        that does nothing else, and one that the guard let pass under it."""
         if REVOCATION in approved.intent:
             return ""
-        if paused := self._parts.halts.paused():
-            return f"paused: {paused}"
+        reduced = self._parts.halts.paused().reduced
+        if reduced and not (judged is not None and judged.reduced) and not reduces(self._read(approved)):
+            return f"paused: {reduced}"
+        return self._why_over(approved)
+
+    def _why_over(self, approved: Approved) -> str:
+        """The same, whatever else the guard would let pass."""
+        if REVOCATION in approved.intent:
+            return ""
+        halted = self._parts.halts.paused().halted
+        if halted and not revokes(self._read(approved)):
+            return f"paused: {halted}"
         late_seconds = self._parts.endpoint.now() - approved.expiry
         return f"the approval expired {late_seconds} s ago" if late_seconds > 0 else ""
+
+    def _read(self, approved: Approved) -> tuple[Action | None, ...]:
+        """What was approved, read back."""
+        parts = self._parts
+        return tuple([registry.parse(call, parts.policy.account, parts.deployment) for call in approved.calls])
 
     def _refuse_if_ending(self, approved: Approved) -> None:
         if self._parts.halts.ending():

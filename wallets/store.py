@@ -1,4 +1,5 @@
-"""The one SQLite file of a process: journal, intents, signed transactions, reservations, used approvals, readings, flags.
+"""The one SQLite file of a process: journal and its signed heads, intents, signed transactions, reservations, used approvals,
+readings, flags.
 
 Written ahead and synchronised in full, by one writer, readable by its owner only. Any error of SQLite or of the disk is
 StoreUnwritable, and nothing is signed after that. Refuses files of another version and files that others may read."""
@@ -6,19 +7,19 @@ StoreUnwritable, and nothing is signed after that. Refuses files of another vers
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from strategies.errors import StoreUnwritable
+from strategies.errors import MalformedRecord, StoreUnwritable
 from strategies.units import SECONDS_PER_DAY
 
-VERSION: Final = 1
 BUSY_SECONDS: Final = 10.0
+FORMAT: Final = b"SQLite format 3\0"  # what the file begins with
 
-SCHEMA: Final = (
+_FIRST: Final = (
     """CREATE TABLE journal (
         seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, cycle TEXT NOT NULL,
         line TEXT NOT NULL, hash TEXT NOT NULL UNIQUE) STRICT""",
@@ -43,6 +44,14 @@ SCHEMA: Final = (
     "CREATE INDEX readings_timestamp ON readings (timestamp)",
     "CREATE TABLE flags (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
 )
+_HEADS: Final = (
+    # No reference to the journal: a head must outlive the line it names, or nobody would miss that line.
+    """CREATE TABLE heads (
+        seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL,
+        public_key TEXT NOT NULL, signature TEXT NOT NULL) STRICT""",
+)
+SCHEMA: Final = (_FIRST, _HEADS)  # what each version adds to the one before
+VERSION: Final = len(SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,17 @@ class Line:
     cycle: str  # "" where it belongs to none
     text: str
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The keeper's signature for a line and, by the chain, for every line before it."""
+
+    seq: int
+    hash: str  # of the line
+    at: int  # when it was signed, by the signer's clock
+    public_key: str  # hex
+    signature: str  # 64 bytes, hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +167,21 @@ class Store:
     def lines(self) -> tuple[str, ...]:
         """Every line, in order."""
         return tuple([row[0] for row in self._all("SELECT line FROM journal ORDER BY seq")])
+
+    def hash_at(self, seq: int) -> str | None:
+        """The hash of one line."""
+        found = self._one("SELECT hash FROM journal WHERE seq = ?", seq)
+        return found[0] if found else None
+
+    def add_head(self, head: Head) -> None:
+        """Keeps a signed head; a line has one, and the first stays."""
+        values = (head.seq, head.hash, head.at, head.public_key, head.signature)
+        self._do("INSERT OR IGNORE INTO heads VALUES (?, ?, ?, ?, ?)", *values)
+
+    def last_head(self) -> Head | None:
+        """The signed head of the highest line; None before the first."""
+        found = self._one(f"{_SIGNED_HEADS} DESC LIMIT 1")
+        return Head(*found) if found else None
 
     def has_cycle(self, cycle: str) -> bool:
         return self._one("SELECT 1 FROM journal WHERE cycle = ? LIMIT 1", cycle) is not None
@@ -288,9 +323,9 @@ class Store:
             version = found[0] if found else 0
             if version == VERSION:
                 return
-            if version != 0:
+            if not 0 <= version < VERSION:
                 raise StoreUnwritable(f"the file is of version {version}; this program writes version {VERSION}")
-            for statement in (*SCHEMA, f"PRAGMA user_version = {VERSION}"):
+            for statement in (*[one for step in SCHEMA[version:] for one in step], f"PRAGMA user_version = {VERSION}"):
                 self._do(statement)
 
     def _do(self, statement: str, *values: object) -> int:
@@ -308,7 +343,37 @@ class Store:
 
 
 _INTENTS: Final = "SELECT intent, digest, calls, verdict, state, receipt, created_at, expiry FROM intents"
+_SIGNED_HEADS: Final = "SELECT seq, hash, at, public_key, signature FROM heads ORDER BY seq"
 _SIGNED: Final = "SELECT hash, intent, call, attempt, nonce, raw, signed_at, state FROM transactions"
+
+
+@contextmanager
+def read_history(path: Path) -> Iterator[tuple[tuple[Head, ...], Iterator[Line]]]:
+    """A store's signed heads and lines at one moment, by number, nothing written and nothing locked. Raises MalformedRecord
+    where it is none or is damaged, and so do the lines, at the first that cannot be read."""
+    # Beside no write-ahead file nobody has it open, and then it may lie where nothing can be written.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    with _unreadable(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)) as db:
+        db.execute("BEGIN")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        heads = db.execute(_SIGNED_HEADS).fetchall() if version >= VERSION else []
+        yield tuple([Head(*head) for head in heads]), _read_lines(db)
+
+
+def _read_lines(db: sqlite3.Connection) -> Iterator[Line]:
+    with _unreadable():
+        for found in db.execute("SELECT seq, kind, at, cycle, line, hash FROM journal ORDER BY seq"):
+            if not isinstance(found[4], str):
+                raise MalformedRecord(kind="journal line", why="it is not stored as text")
+            yield Line(*found)
+
+
+@contextmanager
+def _unreadable() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise MalformedRecord(kind="store", why=str(error)) from error
 
 
 def _private(path: Path) -> None:

@@ -16,10 +16,12 @@ app = typer.Typer(
 backtest_app = typer.Typer(help="Run a strategy over recorded or synthetic history, and report it.", no_args_is_help=True)
 wallet_app = typer.Typer(help="The encrypted key the keeper signs with.", no_args_is_help=True)
 operator_app = typer.Typer(help="The keys of the people who say yes.", no_args_is_help=True)
+audit_app = typer.Typer(help="The keeper's history, checked offline and handed out.", no_args_is_help=True)
 verify_app = typer.Typer(help="Published catalogues against this installation.", no_args_is_help=True)
 app.add_typer(backtest_app, name="backtest")
 app.add_typer(wallet_app, name="wallet")
 app.add_typer(operator_app, name="operator")
+app.add_typer(audit_app, name="audit")
 app.add_typer(verify_app, name="verify")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
@@ -125,22 +127,61 @@ def reject(plan: Annotated[str, typer.Argument(help="The id that `approvals` sho
 
 @app.command()
 def pause(
-    config: Config = CONFIG, reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "paused by a person"
+    config: Config = CONFIG,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "paused by a person",
+    reduce_only: Annotated[
+        bool, typer.Option("--reduce-only", help="Let repayments, withdrawals to the wallet and revocations pass.")
+    ] = False,
 ) -> None:
-    """Stop all signing at once. Works with the keeper down and survives restarts."""
-    from agent.cli.supervise import pause as stop
+    """Stop all signing at once, but for revocations. Works with the keeper down and survives restarts."""
+    from agent.cli import stop
 
-    stop(config, reason)
+    if reduce_only:
+        stop.reduce_only(config, reason)
+    else:
+        stop.pause(config, reason)
 
 
 @app.command()
 def resume(
     operator: OperatorName, operator_key: OperatorKey, config: Config = CONFIG, password_file: PasswordFile = None
 ) -> None:
-    """End a pause; needs an operator's signature."""
-    from agent.cli.supervise import resume as go_on
+    """End the strictest pause in force; needs an operator's signature."""
+    from agent.cli.stop import resume as go_on
 
     go_on(config, operator=operator, key_file=operator_key, password_file=password_file)
+
+
+@app.command()
+def unwind(
+    operator: OperatorName,
+    operator_key: OperatorKey,
+    config: Config = CONFIG,
+    password_file: PasswordFile = None,
+    yes: Yes = False,
+) -> None:
+    """Take everything out of every market, to idle, and let nothing back in. Ends with 1 where something stays."""
+    from agent.cli.stop import unwind as take_out
+
+    if not take_out(config, operator=operator, key_file=operator_key, password_file=password_file, asked=not yes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def revoke(
+    operator: OperatorName,
+    operator_key: OperatorKey,
+    spender: Annotated[Optional[list[str]], typer.Option(help="A further spender; may be given several times.")] = None,  # noqa: UP045
+    config: Config = CONFIG,
+    password_file: PasswordFile = None,
+    yes: Yes = False,
+) -> None:
+    """Take every allowance back, under any pause. Ends with 1 where one stays."""
+    from agent.cli.stop import revoke as take_back
+
+    named = tuple(spender or ())
+    if not take_back(config, named, operator=operator, key_file=operator_key, password_file=password_file, asked=not yes):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -182,6 +223,36 @@ def operator_create(
     from agent.cli.keys import create_operator
 
     create_operator(path, password_file)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    public_key: Annotated[
+        Path, typer.Option("--public-key", help="The audit key's public half: audit.pub, as you copied it away.")
+    ],
+    history: Annotated[Optional[Path], typer.Argument(help="A store or an export; without it the keeper's store.")] = None,  # noqa: UP045
+    head: Annotated[Optional[Path], typer.Option("--head", help="Signed heads you copied away (audit.head).")] = None,  # noqa: UP045
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Find the first line that was edited, deleted, moved or added. Ends with 0 (whole), 1 (not) or 2 (wrong settings)."""
+    from agent.cli.audit import verify
+
+    if not verify(history, public_key=public_key, head=head, config=config, as_json=json):
+        raise typer.Exit(1)
+
+
+@audit_app.command("export")
+def audit_export(
+    out: Annotated[Path, typer.Argument(help="The JSONL file to make.", metavar="NEW_FILE")],
+    store: Annotated[Optional[Path], typer.Option("--store", help="Another store than the keeper's.")] = None,  # noqa: UP045
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Write lines and signed heads as JSONL that a stranger can check with the public key; see docs/audit.md."""
+    from agent.cli.audit import export
+
+    export(out, history=store, config=config, as_json=json)
 
 
 @backtest_app.command("run")

@@ -125,7 +125,7 @@ def _live(settings: Settings) -> Iterator[Finding]:
 
 
 def _pause(settings: Settings) -> Iterator[Finding]:
-    found = pause.read_pause(settings.wallet.folder)
+    found = pause.read_pause(settings.wallet.folder) or pause.read_reduce_only(settings.wallet.folder)
     if found is None:
         yield Finding("pause", True, "not paused")
     elif pause.read_resume(settings.wallet.folder) is not None:

@@ -11,6 +11,7 @@ from agent.settings import load_deployment, load_settings, policy_variables, req
 from strategies.errors import SettingsError
 from wallets.client import KeeperClient, socket_path
 from wallets.keeper import KeeperSettings, serve
+from wallets.pause import put_by_signal
 
 RECEIPT_SECONDS: Final = 120  # how long a sent transaction is waited for before the request is answered
 
@@ -48,4 +49,5 @@ def keeper(config: Path, password_file: Path | None) -> None:
         receipt_timeout_seconds=RECEIPT_SECONDS,
         policy=settings.policy,
     )
-    serve(told, password, lambda: say("the keeper listens", "dim"))
+    with put_by_signal(settings.wallet.folder):  # SIGUSR1 halts, SIGTERM ends
+        serve(told, password, lambda: say("the keeper listens", "dim"))

@@ -1,9 +1,8 @@
-"""A person's part: see what waits, say yes or no, stop everything, go on. A yes is signed here and checked by the keeper.
+"""A person's part: see what waits, say yes or no. A yes is signed here and checked by the keeper; stops are in stop.py.
 
 What is shown is what is signed: the digest is made again from the very plan on the screen. A yes that could not be used is not
 given: the plan goes on waiting."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -13,12 +12,12 @@ from agent.cli.keys import known_password
 from agent.cli.run import keeper_of, planning
 from agent.cli.session import Session, opened, recalled
 from agent.graph import Planner, Waiting
-from agent.settings import load_settings
-from strategies.errors import KeeperUnreachable, NotApproved, UnknownName
+from strategies.errors import NotApproved, UnknownName
 from strategies.protocols import registry
 from wallets import operators, wire
 from wallets import pause as stops
-from wallets.client import KeeperClient, socket_path
+from wallets.case import reduces
+from wallets.client import KeeperClient
 
 
 def approvals(config: Path, *, as_json: bool) -> None:
@@ -42,7 +41,7 @@ def approve(config: Path, cycle: str, *, operator: str, key_file: Path, password
         if asked and not typer.confirm("Say yes to exactly this?"):
             tables.say("not approved; it still waits")
             return
-        if paused := keeper.status().pause_reason:
+        if paused := _stopped(session, keeper, waiting):
             raise NotApproved(f"paused: {paused}; the plan still waits")
         if (late_seconds := session.endpoint.now() - waiting.verdict.expiry) > 0:
             planner.reject(cycle, "it expired before anyone said yes")
@@ -63,40 +62,20 @@ def reject(config: Path, cycle: str) -> None:
         tables.say(f"{cycle} is rejected")
 
 
-def pause(config: Path, reason: str) -> None:
-    """Nothing is signed from now on."""
-    settings = load_settings(config, {})
-    folder = settings.wallet.folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = stops.put_pause(folder, reason)
-    client = KeeperClient(socket_path(folder), account=settings.policy.account, timeout_seconds=10)
-    with suppress(KeeperUnreachable):  # the file alone stops a keeper that starts later
-        client.status()  # a keeper that runs has seen the pause once it answers
-    tables.say(f"paused ({found.reason}); `usufruct resume` needs an operator's signature")
-
-
-def resume(config: Path, *, operator: str, key_file: Path, password_file: Path | None) -> None:
-    """Signs the end of the pause that is in force."""
-    settings = load_settings(config, {})
-    folder = settings.wallet.folder
-    found = stops.read_pause(folder)
-    if found is None:
-        tables.say("nothing is paused")
-        return
-    key = operators.unlock(key_file, known_password(password_file, f"operator {operator}"))
-    statement = operators.sign_resume(key, operator, found.id)
-    if wrong := operators.check_resume(settings.policy, statement, found.id):
-        raise NotApproved(f"{wrong}; the pause goes on")
-    stops.put_resume(folder, statement)
-    tables.say(f"signed the end of the pause ({found.reason}); the keeper checks it before it signs anything again")
-
-
 def show(session: Session, waiting: Waiting) -> None:
     """A plan that waits: its decoded calls and simulated effects."""
     account = session.settings.policy.account
     actions = [registry.parse(call, account, session.deployment) for call in waiting.verdict.calls]
     tables.say(f"plan {waiting.cycle}", "bold")
     tables.verdict(waiting.verdict, actions, session.deployment)
+
+
+def _stopped(session: Session, keeper: KeeperClient, waiting: Waiting) -> str:
+    """Why the keeper would not sign the plan now: a stop, but for reduce-only where the plan does nothing else."""
+    paused = keeper.status().pause_reason
+    account = session.settings.policy.account
+    actions = [registry.parse(call, account, session.deployment) for call in waiting.verdict.calls]
+    return "" if reduces(actions) and not stops.read_held(session.settings.wallet.folder).halted else paused
 
 
 def _waiting(planner: Planner, cycle: str) -> Waiting:

@@ -15,7 +15,21 @@ from agent.cli.stage import CASH_USD, OPERATOR
 from tests.supervised import Play, play
 from wallets.client import KeeperClient, socket_path
 
-COMMANDS = ("demo", "doctor", "observe", "run", "keeper", "approvals", "approve", "reject", "pause", "resume", "explain")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "observe",
+    "run",
+    "keeper",
+    "approvals",
+    "approve",
+    "reject",
+    "pause",
+    "resume",
+    "unwind",
+    "revoke",
+    "explain",
+)
 HEAVY = ("web3", "pandas", "langgraph", "ccxt", "pyarrow", "plotly", "numpy", "eth_account", "pydantic")
 
 

@@ -16,6 +16,7 @@ from wallets import operators
 from wallets.endpoints import Endpoint
 from wallets.journal import Journal
 from wallets.live import LiveWallet
+from wallets.pause import Held
 from wallets.policy import Operator
 from wallets.sending import Halts, Parts
 from wallets.signer import Signer
@@ -34,12 +35,13 @@ class Switch:
     """What would halt the wallet, for a test to flip."""
 
     paused: str = ""
+    reduced: str = ""
     ending: bool = False
     asked: Callable[[], None] = field(default=lambda: None)
 
-    def why(self) -> str:
+    def why(self) -> Held:
         self.asked()
-        return self.paused
+        return Held(self.paused, self.reduced)
 
 
 @dataclass(frozen=True)

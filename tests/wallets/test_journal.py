@@ -1,6 +1,7 @@
 """The chain: an edit, a deletion, a reorder is found; two runs that did the same share a projection."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,12 @@ def test_a_verdict_comes_back_from_its_line() -> None:
     journal = Journal()
     line = journal.append("verdict", 0, verdict_content(refused))
     assert wire.from_text(Verdict, wire.canonical(json.loads(line)["content"])) == refused
+
+
+def test_an_observation_says_what_backs_a_debt_and_its_digest_changes_with_it() -> None:
+    seen = worlds.look(worlds.tape(worlds.rates(0.03, 0.05)), worlds.holding(ONE))
+    (claim,) = seen.portfolio.positions
+    backed = replace(seen, portfolio=replace(seen.portfolio, positions=(replace(claim, collateral=(usdc(7),)),)))
+    content = dict(observation_content(backed))
+    assert content["digest"] != observation_content(seen)["digest"]
+    assert content["held"]["collateral"] == {ONE.id: {"USDC": str(7 * cases.USD)}}  # type: ignore[index]

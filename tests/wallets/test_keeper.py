@@ -17,13 +17,14 @@ from strategies.errors import IncompleteRead, SettingsError, StoreUnwritable, Wr
 from tests import worlds
 from tests.wallets.chain import Chain, policy_for
 from tests.wallets.keeper_process import ROOT
-from tests.wallets.live_parts import ACCOUNT, OPERATOR, Bench, bench, supply_plan, yes
+from tests.wallets.live_parts import ACCOUNT, ADA, OPERATOR, Bench, bench, supply_plan, yes
 from wallets import keeper, keystore, pinned
 from wallets.client import AskStatus, Execute, Failure, Judge, Status
 from wallets.door import Job
 from wallets.keeper import Keeper, KeeperSettings
 from wallets.live import LiveWallet
 from wallets.pause import PAUSE_FILE, PAUSE_FLAG, Brake, put_pause, read_pause
+from wallets.sealing import HEAD_FILE, SealedBook
 from wallets.store import Intent, Store
 from wallets.wallet import Receipt
 
@@ -32,7 +33,7 @@ STRANGER = "0x" + "de" * 20
 
 def keeper_of(at: Bench, folder: Path) -> Keeper:
     brake = Brake(folder, store=at.parts.store, journal=at.parts.journal, policy=at.parts.policy)
-    return Keeper(at.wallet, at.parts, brake)
+    return Keeper(at.wallet, at.parts, brake, SealedBook(at.parts.store, ADA, folder / HEAD_FILE).seal)
 
 
 @pytest.mark.chain
@@ -116,13 +117,14 @@ def test_a_pause_file_is_remembered_in_a_turn_whoever_deletes_it_then(chain: Cha
 def test_a_stop_is_in_the_store_at_once_and_a_file_where_the_store_cannot_be_written(tmp_path: Path) -> None:
     policy = policy_for(ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
     with Store(tmp_path / keeper.STORE) as store:
-        stopped = keeper.stop(tmp_path, policy, "smoke")
+        book = SealedBook(store, ADA, tmp_path / HEAD_FILE)
+        stopped = keeper.stop(tmp_path, policy, book, "smoke")
         assert stopped.pause_id in (store.flag(PAUSE_FLAG) or "")
-        second = keeper.stop(tmp_path, policy, "fire")
+        second = keeper.stop(tmp_path, policy, book, "fire")
         assert second.pause_id != stopped.pause_id
         assert second.pause_id in (store.flag(PAUSE_FLAG) or "")
     (tmp_path / keeper.STORE).chmod(0o644)  # refused by the store
-    third = keeper.stop(tmp_path, policy, "flood")
+    third = keeper.stop(tmp_path, policy, book, "flood")
     found = read_pause(tmp_path)
     assert found is not None
     assert found.id == third.pause_id

@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from tests.wallets.house import House
 from tests.wallets.keeper_process import Running, launch, write_settings
 from tests.wallets.live_parts import ADA, EVE, said_yes, supply_plan, yes
 from tests.wallets.loopback import Loopback, Respond, forward, questions
-from wallets import keeper, operators, pause, wire
+from wallets import audit, keeper, operators, pause, sealing, wire
 from wallets.client import Answer, Failure, Stop, Stopped, read_line
 from wallets.keeper import socket_path
 from wallets.wallet import Approved, Refused
@@ -64,6 +66,26 @@ def test_judges_executes_and_is_private(house: House, running_keeper: Running) -
     assert running_keeper.client.execute(approved, yes(approved)) == receipt
     assert house.chain.sent(house.account) == 2
     assert house.chain.balance_raw(house.account) == 99_000 * USDC
+    assert_all_is_signed_for(house, running_keeper)
+
+
+def assert_all_is_signed_for(house: House, running: Running) -> None:
+    """While it runs, and after its end; and where lines are gone, the next keeper does not start."""
+    running.client.status()  # heard in a later turn than the plan
+    store, key = house.folder / keeper.STORE, audit.read_public_key(house.folder / sealing.PUBLIC_FILE)
+    found = audit.examine(store, key)
+    assert (found.why, found.unsigned) == ("", 0)
+    assert found.signed >= 10
+    running.client.stop("enough")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(10) == 0
+    found = audit.examine(store, key, audit.read_heads(house.folder / sealing.HEAD_FILE, key))
+    assert (found.why, found.unsigned) == ("", 0)
+    with closing(sqlite3.connect(store, isolation_level=None)) as db:
+        db.execute("DELETE FROM journal WHERE seq > 5")
+    assert audit.examine(store, key).line == 6
+    again = launch(house.settings, house.password)
+    assert "it is not the line that was signed" in again.communicate(timeout=30)[0]
 
 
 @pytest.mark.chain

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from agent.devnet import scenes
-from strategies.errors import KeeperEnding, ReceiptTimeout
+from strategies.domain import ALL, Plan, Revoke, Withdraw
+from strategies.errors import KeeperEnding, NotApproved, ReceiptTimeout
+from strategies.protocols import erc20
 from tests.wallets.chain import USDC, Chain
-from tests.wallets.live_parts import ACCOUNT, Switch, bench, look_after, supply_plan, yes
+from tests.wallets.live_parts import ACCOUNT, Bench, Switch, bench, look_after, supply_plan, yes
 from tests.wallets.loopback import Loopback, forward, questions
+from wallets.wallet import Approved
 
 pytestmark = pytest.mark.chain
 STRANGER = "0x" + "de" * 20
@@ -89,6 +92,89 @@ def test_a_plan_cut_off_too_long_ago_is_closed_and_its_allowance_revoked(chain: 
     assert not receipt.complete
     assert "expired" in receipt.note
     assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+
+
+def holding(chain: Chain, at: Bench) -> Approved:
+    """What an account that has lent may sign to take everything back."""
+    first = at.approved(supply_plan(chain), "lent")
+    assert at.wallet.execute(first, yes(first)).complete
+    return at.approved(Plan((Withdraw(chain.market("aave-core:USDC"), ALL),), chain.devnet.node.latest()[0], "out"), "out")
+
+
+def test_reduce_only_midway_stops_a_plan_that_lends_and_leaves_no_allowance(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+
+        def look() -> None:
+            if chain.sent(ACCOUNT):
+                at.switch.reduced = "reduce-only: winding down"
+
+        at.switch.asked = look
+        receipt = at.wallet.execute(approved, yes(approved))
+    assert not receipt.complete
+    assert "winding down" in receipt.note
+    assert len(receipt.transactions) == 2  # the approval, and its revocation
+    assert chain.allowance_raw(ACCOUNT, chain.market("aave-core:USDC").address) == 0
+    assert chain.balance_raw(ACCOUNT) == 100_000 * USDC
+
+
+def test_under_reduce_only_a_withdrawal_goes_on_to_its_end_and_under_a_halt_it_is_not_begun(chain: Chain, tmp_path: Path) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = holding(chain, at)
+        at.switch.paused = "pulled"
+        with pytest.raises(NotApproved, match="pulled"):
+            at.wallet.execute(approved, yes(approved))
+        at.switch.paused, at.switch.reduced = "", "reduce-only: winding down"
+        assert at.wallet.execute(approved, yes(approved)).complete
+    assert chain.balance_raw(ACCOUNT) >= 100_000 * USDC
+
+
+def test_a_person_revokes_under_a_halt(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    chain.send_as(ACCOUNT, core.asset.address, erc20.approve_exactly(chain.usdc(7), STRANGER).data)
+    with bench(chain, tmp_path) as at:
+        at.switch.paused = "pulled"
+        revoke = at.approved(Plan((Revoke(core.asset, STRANGER),), chain.devnet.node.latest()[0], "mine"))
+        assert at.wallet.execute(revoke, yes(revoke)).complete
+    assert chain.allowance_raw(ACCOUNT, STRANGER) == 0
+
+
+@pytest.mark.parametrize("stop", ["paused", "reduced"])
+def test_bytes_that_were_signed_before_a_stop_are_not_sent_after_it(chain: Chain, tmp_path: Path, stop: str) -> None:
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+
+        def look() -> None:
+            if at.parts.store.signed("one"):
+                setattr(at.switch, stop, "pulled after the signature")
+
+        at.switch.asked = look
+        receipt = at.wallet.execute(approved, yes(approved))
+        assert [signed.state for signed in at.parts.store.signed("one")] == ["dropped"]
+    assert "pulled after the signature" in receipt.note
+    assert receipt.transactions == ()
+    assert chain.sent(ACCOUNT) == 0
+
+
+def test_a_keeper_that_died_between_approval_and_supply_and_comes_back_halted_revokes(chain: Chain, tmp_path: Path) -> None:
+    core = chain.market("aave-core:USDC")
+    with bench(chain, tmp_path) as at:
+        approved = at.approved(supply_plan(chain))
+
+        def die() -> None:
+            if chain.sent(ACCOUNT) == 1:
+                raise Died
+
+        at.switch.asked = die
+        with pytest.raises(Died):
+            at.wallet.execute(approved, yes(approved))
+        assert chain.allowance_raw(ACCOUNT, core.address) == 1_000 * USDC
+    with bench(chain, tmp_path) as again:
+        again.switch.paused = "pulled while it was down"
+        look_after(again)
+        assert again.wallet.unfinished() == ()
+    assert chain.allowance_raw(ACCOUNT, core.address) == 0
+    assert chain.balance_raw(ACCOUNT) == 100_000 * USDC
 
 
 class Died(BaseException):

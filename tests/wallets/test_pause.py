@@ -1,6 +1,8 @@
 """A stop that anyone may pull, that survives deletion and damage, and that only an enrolled operator ends."""
 
 import json
+import os
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,22 @@ from tests.wallets.chain import policy_for
 from tests.wallets.live_parts import ADA, EVE, OPERATOR
 from wallets.journal import Journal
 from wallets.operators import sign_resume
-from wallets.pause import PAUSE_FILE, RESUME_FILE, Brake, Pause, put_pause, put_resume, read_pause, read_resume
+from wallets.pause import (
+    PAUSE_FILE,
+    REDUCE_ONLY,
+    RESUME_FILE,
+    Brake,
+    Held,
+    Pause,
+    put_by_signal,
+    put_pause,
+    put_reduce_only,
+    put_resume,
+    read_held,
+    read_pause,
+    read_reduce_only,
+    read_resume,
+)
 from wallets.store import Store
 
 
@@ -37,7 +54,7 @@ def held(brake: Brake) -> Pause:
 
 def test_nothing_is_paused_where_neither_file_nor_store_says_so(brake: Brake, tmp_path: Path) -> None:
     assert brake.current() is None
-    assert brake.why() == ""
+    assert not brake.why().is_anything
     assert read_pause(tmp_path) is None
     assert read_resume(tmp_path) is None
 
@@ -124,13 +141,13 @@ def test_a_resume_that_is_nested_too_deep_ends_nothing(brake: Brake, tmp_path: P
 
 def test_a_file_of_open_mode_or_a_folder_in_its_place_is_a_pause(brake: Brake, tmp_path: Path) -> None:
     (tmp_path / PAUSE_FILE).mkdir()
-    assert brake.why()
+    assert brake.why().halted
     assert held(brake) == held(brake)
 
 
 def test_an_operators_signature_ends_its_own_pause(brake: Brake, tmp_path: Path, store: Store) -> None:
     put_resume(tmp_path, sign_resume(ADA, "ada", put_pause(tmp_path, "one").id))
-    assert brake.why() == "one"  # the pause is written down before its end is
+    assert brake.why() == Held("one", "")  # the pause is written down before its end is
     assert brake.current() is None
     assert not (tmp_path / PAUSE_FILE).exists()
     assert not (tmp_path / RESUME_FILE).exists()
@@ -178,4 +195,63 @@ def test_a_second_pause_outlives_the_end_of_the_first(brake: Brake, tmp_path: Pa
 
 def test_a_pause_without_a_reason_is_a_pause(brake: Brake, tmp_path: Path) -> None:
     put_pause(tmp_path, "")
-    assert brake.why() == "no reason was given"
+    assert brake.why().halted == "no reason was given"
+
+
+def test_reduce_only_is_a_stop_of_its_own_that_names_itself(brake: Brake, tmp_path: Path, store: Store) -> None:
+    put = put_reduce_only(tmp_path, "winding down")
+    assert put == read_reduce_only(tmp_path) == held(brake)
+    assert read_pause(tmp_path) is None
+    assert brake.why() == read_held(tmp_path) == Held("", "reduce-only: winding down")
+    (tmp_path / REDUCE_ONLY).unlink()
+    assert held(brake) == put == read_reduce_only(tmp_path)
+    put_resume(tmp_path, sign_resume(EVE, "ada", put.id))
+    assert held(brake) == put
+    put_resume(tmp_path, sign_resume(ADA, "ada", put.id))
+    assert brake.current() is None
+    assert [json.loads(line)["content"]["stop"] for line in store.lines()] == [REDUCE_ONLY] * 2
+
+
+def test_reduce_only_never_loosens_a_halt_and_outlives_its_end(brake: Brake, tmp_path: Path) -> None:
+    halt = put_pause(tmp_path, "emergency")
+    assert held(brake) == halt
+    below = put_reduce_only(tmp_path, "winding down")
+    assert held(brake) == halt
+    assert brake.why() == Held("emergency", "reduce-only: winding down")
+    put_resume(tmp_path, sign_resume(ADA, "ada", below.id))
+    assert held(brake) == halt  # only what it names has ended
+    below = put_reduce_only(tmp_path, "again")
+    put_resume(tmp_path, sign_resume(ADA, "ada", halt.id))
+    assert held(brake) == below
+    assert brake.why() == Held("", "reduce-only: again")
+
+
+def test_a_halt_over_reduce_only_wins_and_leaves_it_there(brake: Brake, tmp_path: Path) -> None:
+    below = put_reduce_only(tmp_path, "winding down")
+    assert held(brake) == below
+    halt = put_pause(tmp_path, "emergency")
+    assert held(brake) == halt
+    put_resume(tmp_path, sign_resume(ADA, "ada", halt.id))
+    assert held(brake) == below
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_an_unreadable_reduce_only_file_is_reduce_only(brake: Brake, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / REDUCE_ONLY).write_bytes(content)
+    (tmp_path / REDUCE_ONLY).chmod(0o600)
+    assert len(held(brake).id) == 32
+    assert brake.why() == Held("", "the reduce-only file is there and cannot be read")
+
+
+def test_a_signal_halts_at_the_next_look_and_the_handler_before_is_put_back(brake: Brake, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with put_by_signal(tmp_path):
+        assert brake.current() is None
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert brake.why() == Held("the keeper was sent SIGUSR1", "")
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_a_signal_whose_file_cannot_be_written_ends_the_process(tmp_path: Path) -> None:
+    with put_by_signal(tmp_path / "absent"), pytest.raises(StoreUnwritable, match="pause"):
+        os.kill(os.getpid(), signal.SIGUSR1)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from agent.cli import app
 from agent.verify import vectors
-from agent.verify.vectors import MODULES, Case, canonical, parting, run, runners_of
+from agent.verify.vectors import DEEPEST, MODULES, PROTOCOLS, Case, canonical, parting, run, runners_of
 from strategies.errors import ActionRefused
 
 SHARED = Path(__file__).parents[4] / "shared" / "benchmarks" / "vectors"
@@ -81,6 +81,49 @@ def test_a_file_out_of_the_format_is_an_error_and_the_others_still_run(tmp_path:
     said = verify(tmp_path)
     assert (said.exit_code, summary(said)) == (2, {"passed": 1, "failed": 0, "skipped": 0})
     assert "error: broken.json" in said.stdout
+
+
+@pytest.mark.parametrize(
+    "group", [{}, 1, {"cases": [{}]}, {"name": "a", "cases": [1]}, {"name": "a", "cases": {}}, {"name": "a"}]
+)
+def test_a_group_out_of_the_format_is_an_error_and_the_others_still_run(tmp_path: Path, group: object) -> None:
+    good = {"name": "linear_interest", "cases": [linear(1)]}
+    (tmp_path / "aave_v3.json").write_text(json.dumps({"groups": [good, group, good]}))
+    said = verify(tmp_path)
+    assert (said.exit_code, summary(said)) == (2, {"passed": 2, "failed": 0, "skipped": 0})
+    assert "error: aave_v3.json groups[1]: not in the published format" in said.stdout
+
+
+def test_a_group_without_cases_is_said_and_the_others_still_run(tmp_path: Path) -> None:
+    published(tmp_path, "aave_v3", wadray_random=[], linear_interest=[linear(1)])
+    said = verify(tmp_path)
+    assert (said.exit_code, summary(said)) == (0, {"passed": 1, "failed": 0, "skipped": 0})
+    assert "no cases" in said.stdout
+
+
+def test_a_file_of_another_name_is_known_by_its_protocol(tmp_path: Path) -> None:
+    path = published(tmp_path, "kept back", linear_interest=[linear(1), linear(2)])
+    path.write_text(path.read_text().replace('"protocol": "kept back"', '"protocol": "Aave V3"'))
+    said = verify(tmp_path)
+    assert (said.exit_code, summary(said)) == (0, {"passed": 2, "failed": 0, "skipped": 0})
+    assert set(PROTOCOLS.values()) == set(MODULES)
+
+
+def test_what_cannot_be_printed_is_shown_in_ascii(tmp_path: Path) -> None:
+    named = {**linear(1, 5), "id": "\ud800\x1b[2J"}
+    published(tmp_path, "aave_v3", **{"bell\x07 \ud800": [linear(1)], "linear_interest": [named]})
+    said = verify(tmp_path)
+    assert (said.exit_code, summary(said)) == (1, {"passed": 0, "failed": 1, "skipped": 1})
+    assert r"'bell\x07 \ud800'" in said.stdout
+    assert r"'0 (id \ud800\x1b[2J)'" in said.stdout
+
+
+@pytest.mark.parametrize(("levels", "code"), [(DEEPEST - 6, 1), (DEEPEST - 5, 2), (900, 2)])
+def test_a_file_nested_beyond_every_published_one_is_an_error(tmp_path: Path, levels: int, code: int) -> None:
+    path = published(tmp_path, "aave_v3", linear_interest=[{**linear(1), "out": {"factor": "deep"}}])
+    path.write_text(path.read_text().replace('"deep"', "[" * levels + "1" + "]" * levels))
+    said = verify(tmp_path)
+    assert (said.exit_code, summary(said)) == (code, {"passed": 0, "failed": 2 - code, "skipped": 0})
 
 
 def test_an_empty_or_missing_directory_is_an_error(tmp_path: Path) -> None:
@@ -189,3 +232,5 @@ def test_every_published_case_is_equal_and_none_is_skipped() -> None:
         pytest.skip(f"no runner yet for {', '.join(missing)}")
     said = verify(SHARED)
     assert (said.exit_code, summary(said)) == (0, {"passed": 1_484, "failed": 0, "skipped": 0}), said.stdout
+    said_of = {str(json.loads(path.read_text())["protocol"]): path.stem for path in SHARED.glob("*.json")}
+    assert said_of == PROTOCOLS
