@@ -76,9 +76,9 @@ def _assessment(seen: Observation, market: Market, size: Amount, *, forecast_apr
     reasons = list[str]()
     state = seen.state(market)
     if state is None or not seen.fresh_now()[at] or math.isnan(forecast_apr):
-        return Assessment(
-            market, math.nan, math.nan, math.nan, 0, ("stale or unreadable at this block: wait for a fresh reading",)
-        )
+        stale = "stale or unreadable at this block: wait for a fresh reading"
+        why = stale if state is None or not seen.fresh_now()[at] else "its contract does not say what it will earn"
+        return Assessment(market, math.nan, math.nan, math.nan, 0, (why,))
     adapter = adapter_of(market)
     columns = adapter.columns(state)
     withdrawable_raw = adapter.withdrawable_raw(state)
@@ -91,7 +91,10 @@ def _assessment(seen: Observation, market: Market, size: Amount, *, forecast_apr
     if withdrawable_raw + extra.raw < size.raw:
         short = size.raw - withdrawable_raw - extra.raw
         reasons.append(f"only {withdrawable_raw} base units could be taken out again: {short} too few for this size")
-    gas = gas_usd(seen, adapter.gas(Supply(market, size)) + adapter.gas(Withdraw(market, size)))
+    try:
+        gas = gas_usd(seen, adapter.gas(Supply(market, size)) + adapter.gas(Withdraw(market, size)))
+    except ProtocolError as error:
+        return Assessment(market, columns.supply_apr, math.nan, columns.utilisation, withdrawable_raw, (str(error),))
     size_usd = amount_usd(seen, size)
     if gas is None or not size_usd:
         reasons.append("ether or the asset is unpriced: the cost of moving is unknown")

@@ -4,13 +4,16 @@ Refuses to compare what it has not seen: a held market without a fresh rate is k
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from strategies.assess import held_raw, trailing_mean_apr
-from strategies.domain import Asset, Keep, Leg, Market, Target
+from strategies.assess import held_raw, trailing_mean_apr, value_raw
+from strategies.domain import Asset, Keep, Leg, Market, Position, Target
 from strategies.tape import Floats, Observation
 from strategies.units import BPS, WAD
+
+DUST_BPS: Final = 10  # a claim below this share of the whole does not decide what is compared with what
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class LendingRotation:
         held = tuple(
             seen.market_index(position.market)
             for position in seen.portfolio.positions
-            if position.shares_raw and position.market.asset == self.asset
+            if position.market.asset == self.asset and self._matters(seen, position)
         )
         mean = self.signal(seen)
         chosen = self.choose(mean, held)
@@ -67,6 +70,12 @@ class LendingRotation:
         if held and idle_raw and idle_raw * BPS > held_raw(seen, self.asset) * self.max_idle_bps:
             return split_equally(self.asset, tuple(markets[at] for at in held), "put idle funds to work where we are")
         return chosen
+
+    def _matters(self, seen: Observation, held: Position) -> bool:
+        """Whether a claim is more than dust, which anybody may put into any market in our name; one that is unread may be."""
+        if seen.state(held.market) is None:
+            return held.shares_raw != 0
+        return value_raw(seen, held) * BPS > held_raw(seen, self.asset) * DUST_BPS
 
 
 def split_equally(asset: Asset, markets: tuple[Market, ...], reason: str) -> Target:

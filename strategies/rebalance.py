@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strategies.assess import amount_usd, gas_usd, held_raw, own_impact_apr, trailing_mean_apr, value_raw
-from strategies.domain import Action, Amount, Asset, Entire, Keep, Market, Plan, Position, Shares, Supply, Target, Withdraw
+from strategies.domain import Action, Amount, Asset, Keep, Market, Plan, Position, Supply, Target, Withdraw
 from strategies.errors import ProtocolError
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Observation
@@ -66,8 +66,10 @@ def _actions(
         payable_raw = adapter_of(market).withdrawable_raw(state)
         whole = leave and have[market] <= payable_raw
         less_raw = min(less_raw, payable_raw)
-        if whole or less_raw >= max(least_raw, 1):
-            out.append(Withdraw(market, _everything(seen, market) if whole else Amount(total.asset, less_raw)))
+        if not whole and less_raw < max(least_raw, 1):
+            continue
+        if (withdrawal := _withdrawal(seen, market, None if whole else Amount(total.asset, less_raw))) is not None:
+            out.append(withdrawal)
             free_raw += less_raw
     for market in touched:
         more_raw = min(want.get(market, 0) - have.get(market, 0), free_raw)
@@ -77,8 +79,16 @@ def _actions(
     return tuple(out + into)
 
 
-def _everything(seen: Observation, market: Market) -> Entire | Shares:
-    return adapter_of(market).everything(seen.portfolio.position(market))
+def _withdrawal(seen: Observation, market: Market, part: Amount | None) -> Withdraw | None:
+    """A withdrawal of a part or of all; None where no call of ours could do it, so that a claim that anybody may have given us
+    stops no plan."""
+    adapter, held = adapter_of(market), seen.portfolio.position(market)
+    try:
+        withdrawal = Withdraw(market, adapter.everything(held) if part is None else part)
+        adapter.encode(withdrawal, seen.account)
+    except ProtocolError:
+        return None
+    return withdrawal
 
 
 def _gated(seen: Observation, gate: Gate, actions: tuple[Action, ...], *, total: Amount, have: Mapping[Market, int]) -> str:

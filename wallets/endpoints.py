@@ -234,13 +234,11 @@ def _consistent(header: object, answers: object, count: int) -> Block:
 
 def _header(said: object, results: tuple[bytes | None, ...]) -> Block:
     content = _mapping(said, "the block")
-    return Block(
-        number=quantity(content["number"], "the block's number"),
-        hash=_hash(content["hash"]),
-        timestamp=quantity(content["timestamp"], "the block's timestamp"),
-        base_fee_wei=quantity(content["baseFeePerGas"], "the base fee"),
-        results=results,
-    )
+    names = ("number", "timestamp", "baseFeePerGas")
+    number, timestamp, base_fee_wei = (quantity(content[name], f"the block's {name}") for name in names)
+    if max(number, timestamp, base_fee_wei) >> 63:
+        raise ValueError("the block's number, timestamp or base fee is more than any chain has")
+    return Block(number=number, hash=_hash(content["hash"]), timestamp=timestamp, base_fee_wei=base_fee_wei, results=results)
 
 
 def _mined(said: object) -> Mined:

@@ -53,8 +53,8 @@ def gather(endpoint: Endpoint, policy: Policy, deployment: Deployment, asked: As
             timestamp=reading.timestamp + SIMULATED_SECONDS,
             standing=asked.standing,
         ).effects
-    except ProtocolError as error:
-        expected_error = str(error)
+    except (ProtocolError, ArithmeticError, LookupError, ValueError) as error:
+        expected_error = str(error) or type(error).__name__
     fees, effects, effects_error = _simulated(endpoint, policy, deployment, asked.calls, reading)
     return Case(
         policy=policy,

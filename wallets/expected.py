@@ -24,7 +24,7 @@ from strategies.domain import (
 )
 from strategies.errors import ActionRefused, InsufficientBalance, UnknownCall, UnknownMarket, UnsupportedState
 from strategies.protocols.adapter import Call
-from strategies.protocols.registry import MarketState, adapter_of
+from strategies.protocols.registry import MarketState, adapter_of, beside
 from strategies.tape import Reading
 from wallets.wallet import Allowance, Change, Effects, TokenTransfer
 
@@ -139,7 +139,13 @@ def _applied(step: Step, action: MarketAction, *, deployment: Deployment, accoun
             allowances = _used_up(allowances, market, adapter.spender(action), Amount(amount.asset, -amount.raw))
     keeper = adapter.units(market)[0]
     transfers = tuple([_transfer(keeper, account, amount) for amount in done.moved])
-    return Step((*step.states[:at], done.state, *step.states[at + 1 :]), portfolio, allowances, transfers)
+    return Step(touched_states(step.states, at, done.state), portfolio, allowances, transfers)
+
+
+def touched_states(states: tuple[MarketState | None, ...], at: int, touched: MarketState) -> tuple[MarketState | None, ...]:
+    """All markets after one of them was touched."""
+    others = [None if state is None else beside(state, touched) for state in states]
+    return (*others[:at], touched, *others[at + 1 :])
 
 
 def market_index(deployment: Deployment, market: Market) -> int:
@@ -225,10 +231,13 @@ def _changes(before: Portfolio, after: Portfolio) -> tuple[Change, ...]:
 
 
 def claims(held: Position) -> tuple[tuple[Address, str, int], ...]:
-    """Shares and debt of a claim, with the contract that counts them and their name: one contract may count for many markets."""
-    shares, debts = adapter_of(held.market).units(held.market)
-    supplied = (shares, held.market.id, held.shares_raw)
-    return (supplied,) if debts is None else (supplied, (debts, f"{held.market.id} debt", held.debt_raw))
+    """Shares, debt and collateral of a claim, each with the contract that counts it and a name; one may count for many."""
+    (shares, debts), name = adapter_of(held.market).units(held.market), held.market.id
+    supplied = (shares, name, held.shares_raw)
+    if debts is None:
+        return (supplied,)
+    backing = [(shares, f"{name} collateral {asset.symbol}", held.collateral_raw(asset)) for asset in held.market.others]
+    return supplied, (debts, f"{name} debt", held.debt_raw), *backing
 
 
 def _in_order(deployment: Deployment, portfolio: Portfolio) -> Portfolio:

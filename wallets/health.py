@@ -4,7 +4,7 @@ one that could, where anything the account holds or owes there cannot be read or
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from strategies.domain import Action, Borrow, Portfolio, Withdraw
+from strategies.domain import Action, Borrow, Market, Portfolio, Position, Withdraw
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.units import BPS
 from wallets.case import Case
@@ -56,17 +56,26 @@ def _blind(case: Case, at: int, action: Action, portfolio: Portfolio) -> tuple[R
     """What an action may weaken must be known: an unread or unpriced debt is not a debt of nothing."""
     if not isinstance(action, Borrow | Withdraw):
         return ()
-    there = [held for held in portfolio.positions if held.market.address == action.market.address]
+    state_at = {market.id: state for market, state in zip(case.deployment.markets, case.reading.states, strict=True)}
+    if (own := state_at[action.market.id]) is None:
+        return (Reason("health", f"after call {at} the health factor would be unknown: {action.market.id} could not be read"),)
+    scope = adapter_of(action.market).solvency(own, Position(action.market, 0)).scope
+    there = [held for held in portfolio.positions if _is_in(scope, held.market, action.market)]
     if not any(held.debt_raw for held in there):
         return ()
-    state_at = {market.id: state for market, state in zip(case.deployment.markets, case.reading.states, strict=True)}
     faults = []
     for held in there:
         if (state := state_at[held.market.id]) is None:
             faults.append(f"{held.market.id} could not be read")
-        elif adapter_of(held.market).price_usd_e8(state) is None:
-            faults.append(f"{held.market.id} has no price")
+        elif scope != held.market.id and adapter_of(held.market).price_usd_e8(state) is None:
+            faults.append(f"{held.market.id} has no price")  # one that stands alone needs none: see Solvency
     return tuple([Reason("health", f"after call {at} the health factor would be unknown: {fault}") for fault in faults])
+
+
+def _is_in(scope: str, market: Market, other: Market) -> bool:
+    """Whether a market, read or not, shares a health factor with another: its scope is an id, or a contract that it names."""
+    named = (market.id, market.address, *[address for _, address in market.contracts])
+    return market.protocol == other.protocol and scope in named
 
 
 def _weakened(case: Case, at: int, pool: str, before: Pools, after: Pools) -> Reason | None:

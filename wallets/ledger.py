@@ -142,9 +142,11 @@ def accruals(ledger: Ledger, portfolio: Portfolio, reading: Reading, deployment:
     entries = []
     for market, state in zip(deployment.markets, reading.states, strict=True):
         held = portfolio.position(market)
-        if state is None and (held.shares_raw or held.debt_raw):
+        if state is None and not held.is_empty:
             raise IncompleteRead(f"{market.id} holds a claim and could not be read")
-        value_raw = adapter_of(market).value_raw(state, held) if state is not None else 0
+        if state is None:
+            continue  # an unread claim is not a claim of nothing: what is booked stands
+        value_raw = adapter_of(market).value_raw(state, held)
         booked_raw = ledger.balance_raw(market_account(market), market.asset)
         if value_raw != booked_raw:
             entries.append(accrual(market, booked_raw=booked_raw, value_raw=value_raw, timestamp=reading.timestamp))

@@ -15,7 +15,7 @@ from strategies.tape import Reading
 from strategies.units import SECONDS_PER_DAY
 from wallets import guard
 from wallets.case import Case
-from wallets.expected import Modelled, expected_effects, market_index
+from wallets.expected import Modelled, expected_effects, market_index, touched_states
 from wallets.policy import Policy, policy_digest
 from wallets.wallet import Approved, Reason, Receipt, Refused, Transaction, Verdict, Yes, approval_digest
 
@@ -231,8 +231,7 @@ class ModelWorld:
         if state is None:
             raise UnsupportedState(market_id=action.market.id, what="it could not be read")
         done = adapter_of(action.market).apply(state, held, action)
-        states = (*self._reading.states[:at], done.state, *self._reading.states[at + 1 :])
-        self._reading = replace(self._reading, states=states)
+        self._reading = replace(self._reading, states=touched_states(self._reading.states, at, done.state))
         return done.held
 
     def settle(self, after: Reading) -> None:

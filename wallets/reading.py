@@ -1,11 +1,15 @@
 """What one block says of a deployment and an account: every market, claim and balance in one request. Refuses silently nothing:
-a market that cannot be read has no state and a reason, and an asset whose oracles disagree has no price."""
+a market that cannot be read has no state and a reason, and an asset whose oracles disagree has no price.
 
+Anybody can put a claim into an account that its adapter does not read (a range, a place in a queue). Where nothing can be owed
+such a market is refused like one that was not read; where something can, the whole read is, because a debt must be known."""
+
+import math
 from collections.abc import Sequence
 from typing import Final
 
 from strategies.domain import NATIVE, Address, Amount, Asset, Deployment, Market, Portfolio, Position, Quote
-from strategies.errors import IncompleteRead, ObservationError, ProtocolError
+from strategies.errors import IncompleteRead, ObservationError, ProtocolError, UnsupportedState
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of, idle_assets
@@ -14,10 +18,13 @@ from strategies.units import BPS
 from wallets.endpoints import Block, Endpoint
 
 ORACLE_AGREEMENT_BPS: Final = 100  # the oracles of one asset on one chain; further apart, none is believed
+MOST_USD_E8: Final = 2**63 - 1  # what a tape can carry; nothing costs 92 billion dollars
+ABSURD: Final = (ArithmeticError, LookupError, ValueError)  # what arithmetic raises on numbers that no contract would answer
 
 
 def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[Reading, Portfolio]:
-    """One consistent block. Raises IncompleteRead where a balance or a claim is missing: what is held must be known."""
+    """One consistent block. Raises IncompleteRead where a balance or a claim is missing, UnsupportedState where the account may
+    owe what an adapter does not read: what is held must be known."""
     calls, spans = _questions(deployment, account)
     block = endpoint.read(calls, deployment.multicall)
     answers = [block.results[first:last] for first, last in spans]
@@ -26,9 +33,12 @@ def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[
     idle = tuple(Amount(asset, _word(answer, asset.symbol)) for asset, answer in zip(assets, balances, strict=True))
     states, held, refused = list[MarketState | None](), list[Position](), list[tuple[str, str]]()
     for market, state_answer, claim_answer in zip(deployment.markets, rest[::2], rest[1::2], strict=True):
-        held.append(adapter_of(market).holding(market, _whole(claim_answer, market.id)))
+        claim = claim_of(market, _whole(claim_answer, market.id))
         try:
-            states.append(adapter_of(market).decode(market, _whole(state_answer, market.id), block.timestamp))
+            if not isinstance(claim, Position):
+                raise claim
+            held.append(claim)
+            states.append(_state_of(market, _whole(state_answer, market.id), claim, block.timestamp))
         except (ObservationError, ProtocolError) as error:
             states.append(None)
             refused.append((market.id, str(error)))
@@ -37,6 +47,35 @@ def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[
         block.number, block.hash, block.timestamp, block.base_fee_wei, tuple(states), quotes, tuple(refused) + unpriced
     )
     return reading, Portfolio(idle, tuple(claim for claim in held if not claim.is_empty))
+
+
+def claim_of(market: Market, answers: Sequence[bytes]) -> Position | UnsupportedState:
+    """An account's claim, or, where nothing can be owed, why it is not read. Raises IncompleteRead, UnsupportedState."""
+    adapter = adapter_of(market)
+    try:
+        return adapter.holding(market, answers)
+    except UnsupportedState as error:
+        if adapter.units(market)[1] is not None:
+            raise
+        return error
+    except ABSURD as error:
+        raise IncompleteRead(f"{market.id}: no claim is like the one that was answered: {error!r}") from error
+
+
+def _state_of(market: Market, answers: Sequence[bytes], held: Position, timestamp: int) -> MarketState:
+    """A market's state of which all can be worked out that is asked of every market. Raises ObservationError, ProtocolError."""
+    adapter = adapter_of(market)
+    try:
+        state = adapter.decode(market, answers, timestamp)
+        said = adapter.columns(state)
+        adapter.value_raw(state, held), adapter.withdrawable_raw(state), adapter.solvency(state, held)
+        price = adapter.price_usd_e8(state) or 0
+    except ABSURD as error:
+        raise UnsupportedState(market_id=market.id, what=f"its numbers make no sense: {error!r}") from error
+    floats = said.supply_apr, said.borrow_apr, said.utilisation, said.supplied, said.available
+    if any(map(math.isinf, floats)) or price > MOST_USD_E8:
+        raise UnsupportedState(market_id=market.id, what="its rates, sizes or price make no sense")
+    return state
 
 
 def _questions(deployment: Deployment, account: Address) -> tuple[list[Call], list[tuple[int, int]]]:

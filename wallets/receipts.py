@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from strategies.domain import Address, Asset, Deployment
 from strategies.errors import ReceiptTimeout
 from strategies.protocols import erc20
+from strategies.protocols.registry import idle_assets
 from wallets.endpoints import Endpoint, Mined
 from wallets.store import Signed
 from wallets.wallet import Receipt, TokenTransfer, Transaction
@@ -26,8 +27,8 @@ def receipt_of(
 
 
 def transfers_of(mined: Mined, deployment: Deployment, account: Address) -> Iterator[TokenTransfer]:
-    """Every Transfer event of our tokens that touched the account, in order."""
-    tokens: dict[Address, Asset] = {asset.address: asset for asset in deployment.assets}
+    """Every Transfer event of our tokens that touched the account, in order; what counts a market's shares is no such token."""
+    tokens: dict[Address, Asset] = {asset.address: asset for asset in idle_assets(deployment)}
     for log in mined.logs:
         moved = erc20.decode_transfer(log.topics, log.data)
         if moved is not None and log.address in tokens and account in moved[:2]:

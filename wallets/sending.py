@@ -11,6 +11,7 @@ from wallets import settling
 from wallets.case import Case
 from wallets.endpoints import Endpoint, Mined
 from wallets.journal import Journal
+from wallets.pause import Held
 from wallets.policy import Policy, policy_digest
 from wallets.settling import Fate
 from wallets.signer import Signer
@@ -22,9 +23,9 @@ UNSETTLED: Final = ("signed", "sent")
 
 @dataclass(frozen=True, slots=True)
 class Halts:
-    """Why nothing new may be signed: a pause closes a plan, an ending process leaves it to be taken up again."""
+    """Why nothing new may be signed: a stop closes a plan, an ending process leaves it to be taken up again."""
 
-    paused: Callable[[], str]
+    paused: Callable[[], Held]
     ending: Callable[[], bool]
 
 
@@ -119,7 +120,7 @@ def agreed_nonces(parts: Parts) -> tuple[int, int | None]:
     chain that dropped blocks: what was mined in those is sent again. Raises NonceGap."""
     found, expected = parts.endpoint.nonce(parts.policy.account, "latest"), parts.store.next_nonce()
     if expected is not None and found < expected:
-        if not parts.halts.paused():
+        if not parts.halts.paused().is_anything:
             _send_lost(parts, found)
         raise NonceGap(expected=expected, found=found)
     return found, expected

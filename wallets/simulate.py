@@ -9,11 +9,12 @@ from strategies.domain import NATIVE, Address, Approve, Asset, Deployment, Posit
 from strategies.errors import EndpointRefused, IncompleteRead, SimulationReverted, SimulationUnavailable
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
-from strategies.protocols.registry import adapter_of
+from strategies.protocols.registry import adapter_of, idle_assets
 from strategies.tape import Reading
 from wallets.case import Fees
 from wallets.endpoints import Endpoint, Log, decode_aggregate, encode_aggregate, logs_of
 from wallets.expected import claims
+from wallets.reading import claim_of
 from wallets.rpc import data_of, quantity
 from wallets.tracing import trace
 from wallets.wallet import Allowance, Change, Effects
@@ -37,7 +38,7 @@ class Held:
     """What was measured at one moment: every balance, claim and allowance of the account."""
 
     balances: Mapping[Asset, int]
-    claims: tuple[Position, ...]
+    claims: tuple[Position | tuple[bytes, ...], ...]  # the bare answers where an adapter does not read what the account has there
     allowances: Mapping[tuple[Address, Address], int]  # (token, spender)
 
 
@@ -152,7 +153,7 @@ def allowance_pairs(deployment: Deployment, calls: Sequence[Call]) -> tuple[tupl
 def _questions(deployment: Deployment, account: Address, calls: Sequence[Call]) -> _Questions:
     pairs = allowance_pairs(deployment, calls)
     return _Questions(
-        balances=tuple([erc20.balance_read(asset, account, deployment.multicall) for asset in deployment.assets]),
+        balances=tuple([erc20.balance_read(asset, account, deployment.multicall) for asset in idle_assets(deployment)]),
         claims=tuple([adapter_of(market).holding_reads(market, account) for market in deployment.markets]),
         pairs=pairs,
         allowances=tuple([erc20.allowance_read(token, account, spender) for token, spender in pairs]),
@@ -209,13 +210,14 @@ def _held(deployment: Deployment, questions: _Questions, answer: bytes) -> Held:
         raise ValueError("a balance, claim or allowance gave no answer")
     whole = [result for result in answers if result is not None]
     balances, rest = whole[: len(questions.balances)], whole[len(questions.balances) :]
-    claims: list[Position] = []
+    claims: list[Position | tuple[bytes, ...]] = []
     for market, asked in zip(deployment.markets, questions.claims, strict=True):
-        claims.append(adapter_of(market).holding(market, rest[: len(asked)]))
-        rest = rest[len(asked) :]
-    pairs = zip(questions.pairs, rest, strict=True)
+        said, rest = tuple(rest[: len(asked)]), rest[len(asked) :]
+        claim = claim_of(market, said)
+        claims.append(claim if isinstance(claim, Position) else said)
+    pairs, assets = zip(questions.pairs, rest, strict=True), idle_assets(deployment)
     return Held(
-        {asset: erc20.read_amount(result, asset.symbol) for asset, result in zip(deployment.assets, balances, strict=True)},
+        {asset: erc20.read_amount(result, asset.symbol) for asset, result in zip(assets, balances, strict=True)},
         tuple(claims),
         {pair: erc20.read_amount(result, "an allowance") for pair, result in pairs},
     )
@@ -223,11 +225,14 @@ def _held(deployment: Deployment, questions: _Questions, answer: bytes) -> Held:
 
 def _changes(deployment: Deployment, before: Held, after: Held, gas_wei: int) -> tuple[Change, ...]:
     found: list[Change] = []
-    for asset in deployment.assets:
+    for asset, after_raw in after.balances.items():
         gas = gas_wei if asset.address == NATIVE else 0
-        found.append(Change(asset.address, asset.symbol, after.balances[asset] - before.balances[asset] + gas))
-    for earlier, later in zip(before.claims, after.claims, strict=True):
-        found += _claim_changes(earlier, later)
+        found.append(Change(asset.address, asset.symbol, after_raw - before.balances[asset] + gas))
+    for market, earlier, later in zip(deployment.markets, before.claims, after.claims, strict=True):
+        if isinstance(earlier, Position) and isinstance(later, Position):
+            found += _claim_changes(earlier, later)
+        elif earlier != later:
+            raise SimulationUnavailable(f"what the account has in {market.id} cannot be read, and the calls would change it")
     return tuple(sorted([change for change in found if change.delta_raw], key=lambda change: (change.unit, change.symbol)))
 
 

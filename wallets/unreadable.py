@@ -4,13 +4,17 @@ It runs only on calls that are already refused, so it may try variants: the firs
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
-from strategies.domain import ALL, Address, Amount, Borrow, Deployment, Market, MarketAction, Repay, Supply, Withdraw
+from strategies.domain import ALL, Address, Amount, Borrow, Deployment, Market, MarketAction, Repay, Shares, Supply, Withdraw
 from strategies.errors import UnknownCall
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import adapter_of, parse
+from strategies.units import MAX_UINT256
 from wallets.wallet import Reason
+
+LEAST_NAME: Final = 2**32  # a contract or a threshold is above it; places, flags and our specimens' amounts are below
 
 
 def reason(at: int, call: Call, account: Address, deployment: Deployment) -> Reason:
@@ -23,32 +27,70 @@ def reason(at: int, call: Call, account: Address, deployment: Deployment) -> Rea
         return Reason("selector", f"{named}: the function is not one this wallet uses there")
     if call.value_wei and parse(replace(call, value_wei=0), account, deployment) is not None:
         return Reason("value", f"{named}: it carries {call.value_wei} wei and must carry none")
-    for word in range((len(call.data) - 4) // 32):
-        found = "0x" + call.data[4 + 32 * word + 12 : 36 + 32 * word].hex()
-        if parse(_with_address(call, word, account), account, deployment) is not None:
-            return Reason("beneficiary", f"{named}: argument {word} is {found}; it must be the wallet, {account}")
-        if any(parse(_with_address(call, word, market.asset.address), account, deployment) for market in markets):
-            return Reason("asset", f"{named}: argument {word} is {found}, which is no asset of a listed market there")
-    return Reason("calldata", f"{named}: its arguments are not this function's canonical words")
+    rule, what = _argument(call, markets, account, deployment)
+    return Reason(rule, f"{named}: {what}")
 
 
-def _with_address(call: Call, word: int, address: Address) -> Call:
-    start = 4 + 32 * word
-    return replace(call, data=call.data[:start] + bytes(12) + bytes.fromhex(address[2:]) + call.data[start + 32 :])
+def _argument(call: Call, markets: list[Market], account: Address, deployment: Deployment) -> tuple[str, str]:
+    """What is wrong behind the selector, and the rule that it breaks."""
+    ours = [own for own in _specimens_of(markets, account) if own[:4] == call.data[:4]]
+    put = {(at, word) for own in ours for at, word in enumerate(_words(own))}  # what stands where in our own calls
+    for at, word in enumerate(_words(call.data)):
+        found = f"0x{word[12:].hex()}"
+        if (at, _word(account)) in put and parse(_with_address(call, word, account), account, deployment) is not None:
+            return "beneficiary", f"argument {at} is {found}; it must be the wallet, {account}"
+        assets = [market.asset.address for market in markets if (at, _word(market.asset.address)) in put]
+        if any(parse(_with_address(call, word, asset), account, deployment) for asset in assets):
+            return "asset", f"argument {at} is {found}, which is no asset of a listed market there"
+    if any(parse(replace(call, data=_in_its_market(call.data, own, account)), account, deployment) for own in ours):
+        return "market", "its arguments name no market that is listed there"
+    if ours and (size := len(call.data)) not in map(len, ours):
+        return "calldata", f"it is {size} bytes long, and what this wallet writes {len(ours[0])}: nothing follows, no callback"
+    return "calldata", "its arguments are not this function's canonical words"
+
+
+def _with_address(call: Call, word: bytes, address: Address) -> Call:
+    """The same with an address in place of a word, wherever that word stands: owner and receiver may be one stranger."""
+    words = [_word(address) if known == word else known for known in _words(call.data)]
+    return replace(call, data=call.data[:4] + b"".join(words))
+
+
+def _in_its_market(data: bytes, own: bytes, account: Address) -> bytes:
+    """A call's data with the words that name a market as one of our own has them; amounts and parties stay."""
+    pairs = zip(_words(data), _words(own), strict=False)
+    names = [
+        own if own != _word(account) and LEAST_NAME < int.from_bytes(own, "big") < MAX_UINT256 else said for said, own in pairs
+    ]
+    return data[:4] + b"".join(names) + data[4 + 32 * len(names) :]
+
+
+def _word(address: Address) -> bytes:
+    return bytes(12) + bytes.fromhex(address[2:])
+
+
+def _words(data: bytes) -> list[bytes]:
+    return [data[start : start + 32] for start in range(4, len(data), 32)]
 
 
 def _selectors(markets: list[Market], account: Address, target: Address, deployment: Deployment) -> Iterator[bytes]:
     """The functions this wallet uses at a target, found by writing one of each."""
     if any(asset.address == target for asset in deployment.assets):
         yield from (erc20.APPROVE.selector, erc20.TRANSFER.selector)
+    yield from (data[:4] for data in _specimens_of(markets, account))
+
+
+def _specimens_of(markets: list[Market], account: Address) -> Iterator[bytes]:
+    """One of each call that markets' adapters write."""
     for market in markets:
         for action in _specimens(market):
             try:
-                yield adapter_of(market).encode(action, account)[-1].data[:4]
+                yield adapter_of(market).encode(action, account)[-1].data
             except UnknownCall:
                 continue
 
 
 def _specimens(market: Market) -> tuple[MarketAction, ...]:
-    one = Amount(market.asset, 1)
-    return Supply(market, one), Withdraw(market, ALL), Borrow(market, one), Repay(market, one)
+    one, share = Amount(market.asset, 1), Shares(1)
+    backing = [kind(market, Amount(asset, 1)) for kind in (Supply, Withdraw) for asset in market.others]
+    taken = [Withdraw(market, amount) for amount in (ALL, one, share)]
+    return Supply(market, one), *taken, Borrow(market, one), Repay(market, one), *backing

@@ -1,7 +1,8 @@
 """The published reference vectors against our own arithmetic: every case of every group of every file, by equality.
 
 Refuses tolerance: an outcome is equal or it is not, and a key that is expected and not computed is a difference. Refuses silence:
-a file or group without a runner is reported with all of its cases as skipped, and a file that is not in the format as unreadable.
+a file or group without a runner is reported with all of its cases as skipped, and what is not in the format as unreadable, which
+keeps no other group of the file from being run. A file is known by its name, or else by the `protocol` it says it is of.
 """
 
 import importlib
@@ -23,10 +24,22 @@ STEMS: Final = (
     *("maker_sky_dsr", "morpho_blue", "pendle_v2", "uniswap_v3"),
 )
 MODULES: Final[Mapping[str, str]] = {stem: f"agent.verify.cases.{stem}" for stem in STEMS}
+PROTOCOLS: Final[Mapping[str, str]] = {  # what the published files say they are of
+    "Aave V3": "aave_v3",
+    "Compound III (Comet)": "compound_v3",
+    "Curve StableSwap-NG": "curve_stableswap_ng",
+    "ERC-4626 (OpenZeppelin)": "erc4626",
+    "Lido stETH/wstETH": "lido",
+    "MakerDAO Pot / Jug / sUSDS rpow": "maker_sky_dsr",
+    "Morpho Blue + AdaptiveCurveIRM": "morpho_blue",
+    "Pendle V2 market (PT/SY AMM)": "pendle_v2",
+    "Uniswap V3": "uniswap_v3",
+}
 REVERT: Final = "REVERT"
 STEP_INPUTS: Final = frozenset({"dt", "op", "assets"})  # everything else a step says is its outcome
 OUTCOMES: Final = frozenset({"out", "user_apr_if_24h"})  # never shown to a runner; the second is a float for people, beside `out`
 INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
+DEEPEST: Final = 32  # levels of a file; the published ones have eight
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A directory or file that holds no vectors in the published format."""
+    """A directory, file or group that holds no vectors in the published format."""
 
     where: str
     why: str
@@ -75,36 +88,61 @@ def verify(folder: Path) -> Iterator[Group | Unreadable]:
 
 
 def _file(path: Path) -> Iterator[Group | Unreadable]:
+    where = shown(path.name)
     try:
-        groups = groups_of(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        groups = groups_of(content)
     except (OSError, ValueError, RecursionError) as error:
-        yield Unreadable(path.name, str(error))
+        yield Unreadable(where, str(error))
         return
-    runners = runners_of(path.stem)
-    for name, cases in groups:
-        if runners is None:
-            yield Group(path.name, name, 0, 0, len(cases), 0.0, why="no runner for this file")
+    runners = runners_of(stem_of(path, content))
+    for at, group in enumerate(groups):
+        try:
+            name, cases = cases_of(group)
+        except ValueError as error:
+            yield Unreadable(f"{where} groups[{at}]", str(error))
+            continue
+        if not cases:
+            yield Group(where, shown(name), 0, 0, 0, 0.0, why="no cases")
+        elif runners is None:
+            yield Group(where, shown(name), 0, 0, len(cases), 0.0, why="no runner for this file")
         elif name not in runners:
-            yield Group(path.name, name, 0, 0, len(cases), 0.0, why="no runner for this group")
+            yield Group(where, shown(name), 0, 0, len(cases), 0.0, why="no runner for this group")
         else:
-            yield run(path.name, name, cases, runners[name])
+            yield run(where, name, cases, runners[name])
 
 
-def groups_of(content: object) -> list[tuple[str, list[Case]]]:
-    """The groups of a file's content, each with at least one case. Raises ValueError where it is not in the published format."""
+def groups_of(content: object) -> list[object]:
+    """The groups of a file's content, one of them with a case. Raises ValueError where it is not in the published format."""
     groups = content.get("groups") if isinstance(content, dict) else None
     if not isinstance(groups, list) or not groups:
         raise ValueError("not in the published format: no `groups`")
-    found = []
-    for at, group in enumerate(groups):
-        name = group.get("name") if isinstance(group, dict) else None
-        cases = group.get("cases") if isinstance(group, dict) else None
-        if not isinstance(name, str):
-            raise ValueError(f"not in the published format: groups[{at}] has no `name`")
-        if not isinstance(cases, list) or not cases or not all(isinstance(case, dict) for case in cases):
-            raise ValueError(f"not in the published format: group {name} has no `cases`")
-        found.append((name, cases))
-    return found
+    if _is_deeper(content, DEEPEST):
+        raise ValueError(f"not in the published format: nested more than {DEEPEST} deep")
+    if not any(isinstance(group, dict) and group.get("cases") for group in groups):
+        raise ValueError("not in the published format: no `cases` in any group")
+    return groups
+
+
+def cases_of(group: object) -> tuple[str, list[Case]]:
+    """A group's name and cases, which may be none. Raises ValueError where it is not in the published format."""
+    name = group.get("name") if isinstance(group, dict) else None
+    cases = group.get("cases") if isinstance(group, dict) else None
+    if not isinstance(name, str):
+        raise ValueError("not in the published format: no `name`")
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        raise ValueError(f"not in the published format: group {shown(name)} has no `cases`")
+    return name, cases
+
+
+def stem_of(path: Path, content: Mapping[str, object]) -> str:
+    """Which published file this is: by its name, else by the protocol it says it is of."""
+    return path.stem if path.stem in MODULES else PROTOCOLS.get(str(content.get("protocol")), path.stem)
+
+
+def shown(text: str) -> str:
+    """A name as it can be printed on any terminal."""
+    return text if text.isascii() and text.isprintable() else ascii(text)
 
 
 def runners_of(stem: str) -> Mapping[str, Runner] | None:
@@ -131,7 +169,7 @@ def run(file: str, name: str, cases: Sequence[Case], runner: Runner) -> Group:
 def compare(at: int, case: Case, runner: Runner) -> Difference | None:
     """One case; None where everything that is expected is computed and equal."""
     given, expected = _given(case), _expected(case)
-    label = f"{at} (id {case['id']})" if "id" in case else str(at)
+    label = shown(f"{at} (id {case['id']})" if "id" in case else str(at))
     if not expected:
         return Difference(label, "out", given, expected, "the case names no outcome, or two")
     try:
@@ -141,7 +179,7 @@ def compare(at: int, case: Case, runner: Runner) -> Difference | None:
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return Difference(label, "out", given, expected, f"the runner broke: {error!r}")
     where = parting(expected, computed, "steps" if "steps" in case else "out")
-    return None if where is None else Difference(label, where, given, expected, computed)
+    return None if where is None else Difference(label, shown(where), given, expected, computed)
 
 
 def canonical(value: object) -> object:
@@ -174,6 +212,11 @@ def parting(expected: object, computed: object, path: str) -> str | None:
 
 
 _MISSING: Final = object()
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
 def _given(case: Case) -> Case:

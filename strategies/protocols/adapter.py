@@ -78,7 +78,8 @@ class Adapter(Protocol[S]):
         """What to ask the chain for an account's claim."""
 
     def holding(self, market: Market, results: Sequence[bytes]) -> Position:
-        """What it answered. Raises IncompleteRead, UnsupportedState."""
+        """What it answered. Raises IncompleteRead, and UnsupportedState for a claim that it does not read: anybody may make one
+        in an account's name, so that refusal stops a reader only where something can be owed."""
 
     def units(self, market: Market) -> tuple[Address, Address | None]:
         """The contracts in which shares and debts are counted; None where nothing can be owed."""
@@ -111,7 +112,8 @@ class Adapter(Protocol[S]):
         """The contract that takes what an action gives, and must be allowed to."""
 
     def gas(self, action: MarketAction) -> int:
-        """What the action's calls burn, approval included: a measured estimate for ranking and for paper."""
+        """What the action's calls burn, approval included: a measured estimate for ranking and for paper. Raises UnknownCall for
+        supplying or withdrawing where nothing of it is written."""
 
     def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:
         """The calls of an action: exact approvals first, then its own, then what it collects, then revocations of what approvals

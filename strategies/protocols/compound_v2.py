@@ -111,6 +111,7 @@ class CompoundV2:
             ("its parts are not the pinned contracts", [*said[17:20], oracle] != [int(address, 16) for address in pinned]),
             ("its exchange rate is not what its numbers make", rate_wad != exchange_rate_wad(state)),
             ("accrued later than it was read", state.accrual_block > state.block),
+            ("an index below one", state.index_wad < WAD),
             ("reserves with nowhere to go", not collector),
             (f"a redemption fee of {fee_wad} (1e18)", fee_wad),
             ("a flash loan under way", loan_raw),
@@ -134,6 +135,8 @@ class CompoundV2:
         index_wad, pool = (words(market, result, 1)[0] for result in results[1:])
         if error or pool:
             raise UnsupportedState(market_id=market.id, what=f"the account is in pool {pool}, its snapshot's error is {error}")
+        if index_wad < WAD:
+            raise UnsupportedState(market_id=market.id, what="an index below one")
         return Position(market, shares_raw, scaled_up(debt_raw, index_wad))
 
     def units(self, market: Market) -> tuple[Address, Address | None]:

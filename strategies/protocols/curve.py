@@ -121,7 +121,7 @@ def amplification(ramp: Ramp, timestamp: int) -> int:
     """CurveStableSwapNG._A: A times A_PRECISION while it ramps and after, rounded towards where it came from."""
     if timestamp >= ramp.future_seconds:
         return ramp.future
-    since, whole = timestamp - ramp.initial_seconds, ramp.future_seconds - ramp.initial_seconds
+    since, whole = _word(timestamp - ramp.initial_seconds), ramp.future_seconds - ramp.initial_seconds
     if ramp.future > ramp.initial:
         return ramp.initial + mul_div_down(ramp.future - ramp.initial, since, whole)
     return ramp.initial - mul_div_down(ramp.initial - ramp.future, since, whole)

@@ -277,7 +277,7 @@ def _scaled(state: Vault, fraction: tuple[int, int, int], rounding: Rounding) ->
     if divisor == 0:
         raise ActionRefused(market_id=state.market.id, why="it has shares and no assets")
     result = rounding(a, b, divisor)
-    if result > MAX_UINT256 or (a * b > MAX_UINT256 and not state.kind.multiplies_wide):
+    if max(result, b, divisor) > MAX_UINT256 or (a * b > MAX_UINT256 and not state.kind.multiplies_wide):
         raise ActionRefused(market_id=state.market.id, why="its conversion would pass 256 bits")
     return result
 

@@ -38,6 +38,7 @@ TOTALS: Final = (TOTAL_SUPPLY, TOTAL_ASSETS, LAST_TOTAL_ASSETS, FEE, SUPPLY_QUEU
 
 BLUE: Final = morpho_blue.MorphoBlue()
 GAS: Final[Mapping[type[Action], int]] = {Supply: 410_000, Withdraw: 290_000}
+MAX_FEE_WAD: Final = WAD // 2  # ConstantsLib.MAX_FEE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class MetaMorpho:
         pinned = [morpho_blue.market_id(wrapped) for wrapped in market.wraps]
         refuse(market, f"queues of {lengths[0]} and {lengths[1]} markets", lengths != [second - first, len(pinned)])
         refuse(market, "its withdraw queue is not the pinned markets in their order", withdraw_queue != pinned)
+        refuse(market, f"a fee of {fee_wad} (1e18)", fee_wad > MAX_FEE_WAD)
         state = CuratedVault(
             market=market,
             timestamp=timestamp,

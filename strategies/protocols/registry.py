@@ -3,6 +3,7 @@ malformed deployments, and any call that no adapter reads to its last byte."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
 from strategies.domain import Action, Address, Approve, Asset, Deployment, Market, Revoke, Transfer
@@ -72,6 +73,35 @@ def idle_assets(deployment: Deployment) -> tuple[Asset, ...]:
     return tuple([asset for asset in deployment.assets if asset.address not in units])
 
 
+def beside(state: MarketState, touched: MarketState) -> MarketState:
+    """A market after another was touched, at that one's time: a vault and what it lends to are one thing seen twice."""
+    changed = {inner.market.id: inner for inner in _inner(touched)}
+    if state.market.id in changed:
+        return changed[state.market.id]
+    if not any(inner.market.id in changed for inner in _inner(state)):
+        return state
+    match adapter_of(state.market).accrue(state, touched.timestamp - state.timestamp):
+        case metamorpho.CuratedVault() as vault:
+            loans = [changed.get(allocation.loan.market.id, allocation.loan) for allocation in vault.allocations]
+            pairs = zip(vault.allocations, cast("list[morpho_blue.LoanMarket]", loans), strict=True)
+            return replace(vault, allocations=tuple([replace(allocation, loan=loan) for allocation, loan in pairs]))
+        case stata.Stata() as wrapper:
+            return replace(wrapper, reserve=cast("aave_v3.Reserve", changed[wrapper.reserve.market.id]))
+        case now:
+            return now
+
+
+def _inner(state: MarketState) -> tuple[MarketState, ...]:
+    """The markets whose own states a state carries; of one that lends to no other, itself."""
+    match state:
+        case metamorpho.CuratedVault(allocations=allocations):
+            return tuple([allocation.loan for allocation in allocations])
+        case stata.Stata(reserve=reserve):
+            return (reserve,)
+        case _:
+            return (state,)
+
+
 def encode(action: Action, account: Address) -> tuple[Call, ...]:
     """The calls of any action. Raises UnknownCall."""
     match action:
@@ -103,7 +133,7 @@ def deployment_from(content: Mapping[str, Any]) -> Deployment:
         code = {_address(address): str(digest) for address, digest in content["code"].items()}
         multicall = _address(content["multicall"])
         name = str(content["name"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"the deployment file is malformed: {error!r}") from error
     _unique([asset.symbol for asset in assets], "asset")
     _unique([asset.address for asset in assets], "asset address")

@@ -1,6 +1,8 @@
 """Rotation: what it holds, what it will not compare, and that it waits for a clear improvement."""
 
-from strategies.domain import Keep, Target
+from dataclasses import replace
+
+from strategies.domain import Keep, Position, Target
 from strategies.lending_rotation import LendingRotation
 from tests import worlds
 from tests.worlds import ONE, TWO, USDC, Said
@@ -67,3 +69,13 @@ def test_two_markets_share_the_whole_to_the_last_wad() -> None:
     target = rotation(count=2).target(worlds.look(worlds.tape(worlds.rates(0.04, 0.05)), worlds.idle()))
     assert isinstance(target, Target)
     assert sum(leg.weight_wad for leg in target.legs) == 10**18
+
+
+def test_dust_that_anybody_may_send_decides_nothing() -> None:
+    """Without this, one unit in a market that says no rate would keep the agent from moving for ever."""
+    rows: list[list[Said | None]] = [*worlds.rates(0.03, 0.04), [Said(0.03), Said(0.04)]]
+    dust = worlds.holding(TWO)
+    mixed = replace(dust, positions=(Position(ONE, 1_000), *dust.positions))
+    assert rotation().target(worlds.look(worlds.tape(rows), mixed)) == Keep("the best markets are held")
+    real = replace(dust, positions=(Position(ONE, worlds.MILLION_RAW // 100), *dust.positions))
+    assert held_markets(rotation(threshold_bps=40).target(worlds.look(worlds.tape(rows), real))) == [TWO.id]

@@ -12,6 +12,7 @@ from strategies.domain import (
     Action,
     Amount,
     Approve,
+    Asset,
     Borrow,
     Deployment,
     Market,
@@ -24,14 +25,18 @@ from strategies.domain import (
     Withdraw,
 )
 from strategies.errors import ActionRefused, InsufficientBalance, UnknownCall, UnknownMarket, UnsupportedState
+from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import adapter_of, parse
 from strategies.tape import Reading
 from tests import worlds
+from tests.strategies.protocols import morpho_blue_case
 from tests.wallets import cases
 from tests.wallets.cases import AAVE_USDC, AAVE_WETH, LENDING, STRANGER, calls_of, usdc, weth
 from tests.worlds import ACCOUNT, ETHER, ONE, TWO, USDC
-from wallets.expected import APPROVE_GAS, Modelled, expected_effects
+from wallets.endpoints import Log, Mined
+from wallets.expected import APPROVE_GAS, Modelled, claims, expected_effects
+from wallets.receipts import transfers_of
 from wallets.wallet import Allowance, TokenTransfer
 
 RICH = Portfolio((usdc(100_000), weth(50), Amount(ETHER, 10**18)))
@@ -185,3 +190,28 @@ def test_what_leaves_is_what_was_moved(moves: list[tuple[Market, int]]) -> None:
     assert changes(found)[USDC.address] == -total_raw
     assert sum(transfer.raw for transfer in found.transfers) == total_raw
     assert found.effects.changes == tuple(sorted(found.effects.changes, key=lambda change: change.unit))
+
+
+def test_what_backs_a_debt_is_counted_beside_it_by_its_asset() -> None:
+    held, name = morpho_blue_case.HELD, morpho_blue_case.MARKET.id
+    backing_raw = held.collateral_raw(morpho_blue_case.WETH)
+    assert [(what, raw) for _, what, raw in claims(held)] == [
+        (name, held.shares_raw),
+        (f"{name} debt", held.debt_raw),
+        (f"{name} collateral WETH", backing_raw),
+    ]
+    assert claims(replace(held, collateral=()))[2][2] == 0 != backing_raw
+    assert len({unit for unit, _, _ in claims(held)}) == 1, "one contract counts all three"
+
+
+def test_shares_that_a_market_counts_are_no_tokens_that_a_receipt_moves() -> None:
+    market = Market("vault:USDC", "erc4626", "0x" + "4e" * 20, USDC, numbers=(("decimals_offset", 0), ("virtual_assets", 1)))
+    share = Asset(USDC.chain_id, market.address, "vUSDC", 6)
+    deployment = Deployment(USDC.chain_id, "tests", "0x" + "ca" * 20, (USDC, share), (market,), {})
+    ours, theirs = (bytes.fromhex(address[2:]).rjust(32, b"\0") for address in (ACCOUNT, market.address))
+    logs = (
+        Log(USDC.address, (erc20.TRANSFER_TOPIC, ours, theirs), (7).to_bytes(32, "big")),
+        Log(share.address, (erc20.TRANSFER_TOPIC, bytes(32), ours), (6).to_bytes(32, "big")),
+    )
+    mined = Mined("0x1", 1, "0x2", succeeded=True, gas_used=1, gas_price_wei=1, logs=logs)
+    assert list(transfers_of(mined, deployment, ACCOUNT)) == [TokenTransfer(USDC, ACCOUNT, market.address, 7)]

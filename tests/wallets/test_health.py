@@ -6,16 +6,21 @@ import pytest
 
 from strategies.domain import (
     ALL,
+    Action,
     Amount,
     Borrow,
     Market,
     Portfolio,
     Position,
     Repay,
+    Shares,
     Supply,
     Withdraw,
 )
+from strategies.protocols.registry import MarketState
 from strategies.units import WAD
+from tests.strategies.protocols import morpho_blue_case as morpho
+from tests.strategies.protocols import test_compound_v2 as venus
 from tests.wallets import cases
 from tests.wallets.cases import (
     AAVE_USDC,
@@ -88,3 +93,37 @@ def test_what_is_unread_or_unpriced_blocks_no_plan_that_cannot_weaken_it(how: st
     assert checks.healthy(blind(lending(Withdraw(ONE, ALL), portfolio=elsewhere), AAVE_USDC, how)) == ()
     free = Portfolio(LENT.idle, (Position(AAVE_WETH, 9 * WAD), Position(AAVE_USDC, 5)))
     assert checks.healthy(blind(lending(Withdraw(AAVE_WETH, weth(1)), portfolio=free), AAVE_USDC, how)) == ()
+
+
+def elsewhere(*states: MarketState, held: tuple[Position, ...], action: Action, unread: int | None = None) -> Case:
+    """A case in a deployment of these markets; one of them may be unread."""
+    markets = tuple([state.market for state in states])
+    seen = replace(cases.lending_reading(), timestamp=states[0].timestamp)
+    at = tuple([None if place == unread else state for place, state in enumerate(states)])
+    return cases.case(
+        (action,),
+        seen=replace(seen, states=at),
+        deployment=replace(LENDING, markets=markets),
+        portfolio=Portfolio(LENT.idle, held),
+    )
+
+
+@pytest.mark.parametrize("unread", [None, 1])
+def test_an_unread_debt_in_another_contract_of_the_same_comptroller_is_not_a_debt_of_nothing(unread: int | None) -> None:
+    here = venus.vtoken()
+    other = replace(venus.VENUS, id="venus:other", address="0x" + "2e" * 20)
+    owing = (Position(other, 10**12, venus.claim(owed=10 * venus.ONE).debt_raw), Position(venus.VENUS, 10**12))
+    out = Withdraw(venus.VENUS, Shares(10**6))
+    made = elsewhere(here, replace(here, market=other), held=owing, action=out, unread=unread)
+    assert made.expected is not None, made.expected_error
+    assert rules(checks.healthy, made) == ([] if unread is None else ["health"])
+
+
+def test_an_isolated_market_needs_no_dollar_price_and_no_other_market_to_be_left() -> None:
+    held = Position(morpho.MARKET, 10**6 * morpho.ONE * 10**6, 10**4 * morpho.ONE * 10**6, morpho.HELD.collateral)
+    kept = Position(morpho.KEEPING, 10**6)
+    lent, owes = morpho.LENT, Withdraw(morpho.MARKET, Amount(morpho.USDC, 5))
+    assert checks.healthy(elsewhere(lent, morpho.KEPT, held=(held, kept), action=owes)) == ()
+    assert checks.healthy(elsewhere(lent, morpho.KEPT, held=(held, kept), action=owes, unread=1)) == ()
+    more = Borrow(morpho.MARKET, Amount(morpho.USDC, 10_000 * morpho.ONE))
+    assert rules(checks.healthy, elsewhere(lent, morpho.KEPT, held=(held, kept), action=more)) == ["health"]

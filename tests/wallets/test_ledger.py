@@ -126,3 +126,12 @@ def test_refuses_to_book_a_claim_that_could_not_be_read() -> None:
     with pytest.raises(IncompleteRead):
         accruals(Ledger(), Portfolio((), (Position(ONE, 5),)), seen, worlds.DEPLOYMENT)
     assert accruals(Ledger(), Portfolio(()), seen, worlds.DEPLOYMENT) == ()
+
+
+def test_a_claim_that_was_not_read_is_not_booked_as_a_loss() -> None:
+    seen, unread = worlds.reading(0, (worlds.Said(0.03), worlds.Said(0.05))), worlds.reading(1, (None, worlds.Said(0.05)))
+    ledger, held = Ledger(), Portfolio((), (Position(ONE, 5),))
+    ledger.post(accruals(ledger, held, seen, worlds.DEPLOYMENT))
+    assert ledger.balance_raw(market_account(ONE), USDC) == 5
+    assert accruals(ledger, Portfolio(()), unread, worlds.DEPLOYMENT) == ()
+    assert [entry.memo for entry in accruals(ledger, Portfolio(()), seen, worlds.DEPLOYMENT)] == ["interest"]

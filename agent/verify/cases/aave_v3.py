@@ -1,6 +1,7 @@
 """`aave_v3.json`: fixed-point maths, interest, the rate strategy and trajectories, by the arithmetic the adapter uses.
 
-The contracts revert where a product passes 256 bits or a divisor is zero; so does every runner here."""
+The contracts revert where a product passes 256 bits or a divisor is zero, and take no curve out of their bounds; so does every
+runner here. Taylor's form is unchecked in one place, where it wraps."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -26,6 +27,8 @@ Outcome: TypeAlias = Mapping[str, str]
 Maths: TypeAlias = Callable[[int, int], int]
 
 RAY_PER_BPS: Final = RAY // BPS
+OPTIMAL_BPS: Final = range(100, 9_901)  # DefaultReserveInterestRateStrategyV2.MIN_OPTIMAL_POINT, MAX_OPTIMAL_POINT
+MOST_BORROW_BPS: Final = 100_000  # MAX_BORROW_RATE
 
 # Each with the largest number its contract works out on the way.
 MATHS: Final[Mapping[str, tuple[Maths, Maths]]] = {
@@ -72,10 +75,11 @@ def linear(case: Case) -> Outcome:
 def taylor(case: Case) -> Outcome:
     """MathUtils.calculateCompoundedInterest from V3.4 on."""
     rate_ray, seconds = int(case["in"]["rate"]), int(case["in"]["dt"])
-    x_ray = _fits(rate_ray * seconds) // SECONDS_PER_YEAR
+    grown_ray = rate_ray * seconds & MAX_UINT256  # the unchecked product; whatever follows of it fits
+    x_ray = grown_ray // SECONDS_PER_YEAR
     _fits(x_ray * (x_ray // 6) + RAY // 2)
     _fits(x_ray * (x_ray // 2 + ray_mul(x_ray, x_ray // 6)) + RAY // 2)
-    return {"factor": str(_fits(taylor_interest_ray(rate_ray, seconds)))}
+    return {"factor": str(taylor_interest_ray(grown_ray, 1))}
 
 
 def binomial(case: Case) -> Outcome:
@@ -93,12 +97,19 @@ def binomial(case: Case) -> Outcome:
 def strategy(case: Case) -> Outcome:
     """DefaultReserveInterestRateStrategyV2.calculateInterestRates."""
     given = case["in"]
-    debt_raw = int(given["total_debt"])
-    available_raw = int(given["virtual_underlying_balance"]) + int(given["liquidity_added"]) - int(given["liquidity_taken"])
-    if debt_raw and available_raw < 0:
-        raise _reverts("more liquidity is taken than is there")
-    usage = Usage(available_raw, debt_raw, int(given.get("unbacked", 0)), int(given["reserve_factor_bps"]))
-    supply_ray, variable_ray = rates_ray(V3_6, _curve(given), usage)
+    deposited_raw = int(given["virtual_underlying_balance"]) + int(given["liquidity_added"])
+    available_raw = deposited_raw - int(given["liquidity_taken"])
+    usage = Usage(
+        available_raw,
+        int(given["total_debt"]),
+        int(given.get("unbacked", 0)),
+        reserve_factor_bps=int(given["reserve_factor_bps"]),
+    )
+    curve = _curve(given)
+    if usage.debt_raw:
+        _fits(deposited_raw)
+        _check(usage)
+    supply_ray, variable_ray = rates_ray(V3_6, curve, usage)
     return {"liquidity_rate_ray": str(supply_ray), "variable_borrow_rate_ray": str(variable_ray)}
 
 
@@ -137,7 +148,19 @@ GROUPS: Final[Mapping[str, Callable[[Case], Outcome | list[Mapping[str, Any]]]]]
 
 
 def _curve(given: Mapping[str, str]) -> Curve:
-    return Curve(*(int(given[f"{name}_bps"]) * RAY_PER_BPS for name in ("optimal", "base", "slope1", "slope2")))
+    """DefaultReserveInterestRateStrategyV2.setInterestRateParams."""
+    optimal, base, slope1, slope2 = (int(given[f"{name}_bps"]) for name in ("optimal", "base", "slope1", "slope2"))
+    if optimal not in OPTIMAL_BPS or slope1 > slope2 or base + slope1 + slope2 > MOST_BORROW_BPS:
+        raise _reverts("the strategy takes no such curve")
+    return Curve(*(bps * RAY_PER_BPS for bps in (optimal, base, slope1, slope2)))
+
+
+def _check(usage: Usage) -> None:
+    """What calculateInterestRates checks of its numbers where something is owed."""
+    if usage.available_raw < 0 or usage.reserve_factor_bps > BPS:
+        raise _reverts("more is taken than is there, or than is earned")
+    largest_raw = usage.available_raw + usage.debt_raw + usage.unbacked_raw
+    _fits(usage.debt_raw * RAY + _fits(largest_raw) // 2)
 
 
 def _fits(value: int) -> int:

@@ -1,13 +1,13 @@
 """`morpho_blue.json`: the exponential, compounding, shares, the rate model and whole trajectories, by the code the adapter uses.
 
 The contracts revert where a product passes 256 bits; so does every runner here. In a trajectory the account's collateral is
-ample, as the file says."""
+ample, as the file says; a step that reverts leaves everything as it was but the time."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from strategies.domain import Amount, Asset, Borrow, Lending, Market, Position, Repay, Supply, Withdraw
-from strategies.errors import ActionRefused
+from strategies.errors import ActionRefused, ProtocolError
 from strategies.protocols.morpho_blue import MorphoBlue
 from strategies.protocols.morpho_blue.irm import INITIAL_RATE_AT_TARGET_WAD, compounded_wad, exponential_wad, rates
 from strategies.protocols.morpho_blue.lending import (
@@ -39,6 +39,7 @@ MARKET: Final = Market(
     "vectors", "morpho_blue", "0x" + "03" * 20, LENT, others=(BACKING,), numbers=(("lltv_wad", 86 * WAD // 100),)
 )
 AMPLE_RAW: Final = 2**127
+REVERT: Final = "REVERT"
 ACTIONS: Final[Mapping[str, Callable[[Market, Amount], Lending]]] = {
     "supply": Supply,
     "withdraw": Withdraw,
@@ -99,13 +100,20 @@ def trajectory(case: Case) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for step in case["steps"]:
         state = ADAPTER.accrue(state, int(step["dt"]))
-        if step["op"] == "accrue":
-            state = updated(state)
+        try:
+            state, held = _stepped(state, held, step)
+        except ProtocolError:
+            outcomes.append({"after": REVERT})
         else:
-            done = ADAPTER.apply(state, held, ACTIONS[step["op"]](MARKET, Amount(LENT, int(step["assets"]))))
-            state, held = done.state, done.held
-        outcomes.append({"after": _said(state)})
+            outcomes.append({"after": _said(state)})
     return outcomes
+
+
+def _stepped(state: LoanMarket, held: Position, step: Case) -> tuple[LoanMarket, Position]:
+    if step["op"] == "accrue":
+        return updated(state), held
+    done = ADAPTER.apply(state, held, ACTIONS[step["op"]](MARKET, Amount(LENT, int(step["assets"]))))
+    return done.state, done.held
 
 
 def _said(state: LoanMarket) -> Outcome:

@@ -103,6 +103,7 @@ class AaveV3:
         refuse(market, "stable debt", stable_raw != 0)
         refuse(market, f"an oracle with unit {unit}", unit != USD_E8)
         refuse(market, "updated later than it was read", data[6] > timestamp)
+        refuse(market, "an index below one", min(data[1], data[3]) < RAY)
         _refuse_unless_pinned(market, data)
         return Reserve(
             market=market,

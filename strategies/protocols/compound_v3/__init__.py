@@ -1,8 +1,8 @@
 """Compound V3: read a Comet, accrue it, apply to it, speak its calldata and read that back.
 
 Refuses, by name: a withdrawal of more base than is supplied, which the contract would pay out as a loan (a `Withdraw` is written
-with `withdrawTo`, a `Borrow` with `withdrawFrom`, so that bytes tell which was meant; likewise `supplyTo` and `supplyFrom` for
-`Supply` and `Repay`); writing a repayment of everything, whose approval cannot be exact; a Comet whose assets, feeds or scale are
+with `withdraw`, a `Borrow` with `withdrawTo`, so that bytes tell which was meant; likewise `supply` and `supplyTo` for `Supply`
+and `Repay`); writing a repayment of everything, whose approval cannot be exact; a Comet whose assets, feeds or scale are
 not the pinned ones; pause flags it does not know; and a feed that answers no price, which the contract itself reads only where a
 debt is checked. Rewards count nothing. Reserves, absorption and the sale of collateral are other people's actions here."""
 
@@ -45,11 +45,11 @@ TOTALS_COLLATERAL: Final = Function("59e017bd", ADDRESS)
 USER_BASIC: Final = Function("dc4abafd", ADDRESS)
 USER_COLLATERAL: Final = Function("2b92a07d", ADDRESS, ADDRESS)
 
+SUPPLY: Final = Function("f2b9fdb8", ADDRESS, UINT256)
 SUPPLY_TO: Final = Function("4232cd63", ADDRESS, ADDRESS, UINT256)
-SUPPLY_FROM: Final = Function("90323177", ADDRESS, ADDRESS, ADDRESS, UINT256)
+WITHDRAW: Final = Function("f3fef3a3", ADDRESS, UINT256)
 WITHDRAW_TO: Final = Function("c3b35a7e", ADDRESS, ADDRESS, UINT256)
-WITHDRAW_FROM: Final = Function("26441318", ADDRESS, ADDRESS, ADDRESS, UINT256)
-PARTIES: Final[Mapping[Function, int]] = {SUPPLY_TO: 1, SUPPLY_FROM: 2, WITHDRAW_TO: 1, WITHDRAW_FROM: 2}  # all the account
+PARTIES: Final[Mapping[Function, int]] = {SUPPLY: 0, SUPPLY_TO: 1, WITHDRAW: 0, WITHDRAW_TO: 1}  # the account; else the sender
 PAUSE_SUPPLY, PAUSE_WITHDRAW, PAUSE_KNOWN = 1 << 0, 1 << 2, 0b11111
 
 GAS: Final[Mapping[type[Action], int]] = {Supply: 170_000, Withdraw: 120_000, Borrow: 190_000, Repay: 160_000}
@@ -90,6 +90,7 @@ class CompoundV3:
         _refuse_unless_pinned(market, said[8:12])
         refuse(market, f"pause flags {totals[7]:#b}", totals[7] & ~PAUSE_KNOWN != 0)
         refuse(market, "accrued later than it was read", totals[6] > timestamp)
+        refuse(market, "an index below one", min(totals[:2]) < comet.INDEX_E15)
         return Comet(
             market=market,
             timestamp=timestamp,
@@ -190,13 +191,13 @@ class CompoundV3:
         market = action.market
         match action:
             case Supply(amount=amount):
-                return _approved(market, amount), _written(SUPPLY_TO, market, amount, account)
+                return _approved(market, amount), _written(SUPPLY, market, amount, account)
             case Withdraw(amount=Amount() | Entire() as amount):
-                return (_written(WITHDRAW_TO, market, amount, account),)
+                return (_written(WITHDRAW, market, amount, account),)
             case Borrow(amount=amount) if amount.asset == market.asset:
-                return (_written(WITHDRAW_FROM, market, amount, account),)
+                return (_written(WITHDRAW_TO, market, amount, account),)
             case Repay(amount=Amount() as amount) if amount.asset == market.asset:
-                return _approved(market, amount), _written(SUPPLY_FROM, market, amount, account)
+                return _approved(market, amount), _written(SUPPLY_TO, market, amount, account)
             case Repay(amount=Entire()):
                 raise UnknownCall("a repayment of everything: its approval cannot be exact in advance; repay an amount")
             case _:
@@ -213,17 +214,17 @@ class CompoundV3:
         except ValueError:
             return None
         asset = next((known for known in (market.asset, *market.others) if known.address == token), None)
-        if asset is None or raw == 0 or set(parties) != {account}:
+        if asset is None or raw == 0 or any(party != account for party in parties):
             return None
         return _action(function, market, Amount(asset, int(raw)))
 
 
 MEANINGS: Final[Mapping[Function, tuple[Callable[[Market, Amount], Action], Callable[[Market, Entire], Action] | None]]] = {
     # What an amount means, and what the largest number means.
-    SUPPLY_TO: (Supply, None),
-    SUPPLY_FROM: (Repay, Repay),
-    WITHDRAW_TO: (Withdraw, Withdraw),
-    WITHDRAW_FROM: (Borrow, None),
+    SUPPLY: (Supply, None),
+    SUPPLY_TO: (Repay, Repay),
+    WITHDRAW: (Withdraw, Withdraw),
+    WITHDRAW_TO: (Borrow, None),
 }
 
 

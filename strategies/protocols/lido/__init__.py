@@ -129,8 +129,13 @@ class Lido:
         return tuple(Call(queue, data) for data in asked)
 
     def holding(self, market: Market, results: Sequence[bytes]) -> Position:
-        """Shares and open requests; one that can be claimed is worth what the queue pays for it. Raises IncompleteRead."""
+        """Shares and open requests; one that can be claimed is worth what the queue pays for it. Raises IncompleteRead, and
+        UnsupportedState where there are requests that nobody asked on about."""
         ids, ready, _ = _open_requests(market, results)
+        if ids and len(results) == 4:  # anybody may have made one in the account's name
+            raise UnsupportedState(
+                market_id=market.id, what=f"the account has {len(ids)} open requests, which were not asked for"
+            )
         if len(results) != 4 + bool(ids) + 2 * bool(ready):
             raise IncompleteRead(f"{market.id}: {len(ids)} open requests and {len(results)} answers about the account")
         statuses = _unpacked(market, STATUS, results[4]) if ids else ()
@@ -201,7 +206,10 @@ class Lido:
         return action.market.address
 
     def gas(self, action: MarketAction) -> int:
-        """Estimated, approval included: no package ships Lido, and the stand-ins, which are smaller, burn less."""
+        """Estimated, approval included: no package ships Lido, and the stand-ins, which are smaller, burn less. Raises
+        UnknownCall."""
+        if type(action) not in GAS:
+            raise UnknownCall(f"Lido does not write {action}")
         return GAS[type(action)]
 
     def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:

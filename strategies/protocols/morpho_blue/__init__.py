@@ -60,6 +60,7 @@ WITHDRAW_COLLATERAL: Final = Function("8720316d", *PARAMETERS, UINT256, ADDRESS,
 
 GAS: Final[Mapping[type[Action], int]] = {Supply: 185_000, Withdraw: 106_000, Borrow: 110_000, Repay: 150_000}
 GAS_OF_BACKING: Final = 118_000
+MAX_FEE_WAD: Final = WAD // 4  # ConstantsLib.MAX_FEE
 
 
 class MorphoBlue:
@@ -92,6 +93,8 @@ class MorphoBlue:
         rate_wad, price_e36 = (words(market, result, 1)[0] for result in results[1:]) if has_rate(market) else (0, 0)
         refuse(market, "it does not exist under the pinned parameters", last_update == 0)
         refuse(market, "updated later than it was read", last_update > timestamp)
+        refuse(market, "more is owed than supplied", owed_raw > supplied_raw)
+        refuse(market, f"a fee of {fee_wad} (1e18)", fee_wad > MAX_FEE_WAD)
         is_bound = MIN_RATE_AT_TARGET_WAD <= rate_wad <= MAX_RATE_AT_TARGET_WAD
         refuse(market, f"a rate at target of {rate_wad} a second: another rate model", has_rate(market) and not is_bound)
         return LoanMarket(
@@ -112,10 +115,11 @@ class MorphoBlue:
         return (Call(market.address, POSITION.encode(market_id(market), account)),)
 
     def holding(self, market: Market, results: Sequence[bytes]) -> Position:
-        """The account's claim. Raises IncompleteRead."""
+        """The account's claim. Raises IncompleteRead, UnsupportedState."""
         if len(results) != 1:
             raise IncompleteRead(f"{market.id}: {len(results)} answers about the account")
         shares_raw, debt_raw, backing_raw = words(market, results[0], 3)
+        refuse(market, "collateral where there is none", backing_raw != 0 and not market.others)
         collateral = (Amount(market.others[0], backing_raw),) if backing_raw else ()
         return Position(market, shares_raw, debt_raw, collateral)
 

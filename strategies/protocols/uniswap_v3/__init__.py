@@ -200,9 +200,9 @@ class UniswapV3:
         return market.contract("position_manager"), None
 
     def columns(self, state: Pool) -> Columns:
-        """What is there. A pool's state does not say what it will earn, only swaps do, so its rate is shown as nothing."""
+        """What is there. A pool's state does not say what it will earn, only swaps do, so its rates are not known (NaN)."""
         whole = self.withdrawable_raw(state) / 10**state.market.asset.decimals
-        return Columns(supply_apr=0.0, borrow_apr=0.0, utilisation=0.0, supplied=whole, available=whole)
+        return Columns(float("nan"), float("nan"), utilisation=0.0, supplied=whole, available=whole)
 
     def accrue(self, state: Pool, seconds: int) -> Pool:
         """Only time passes: fees come with swaps."""
@@ -242,6 +242,8 @@ class UniswapV3:
 
     def gas(self, action: MarketAction) -> int:
         """Measured on the local chain, approvals, collection and revocations included."""
+        if type(action) not in GAS:
+            raise UnknownCall(f"Uniswap V3 has no {type(action).__name__}")
         return GAS[type(action)]
 
     def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:

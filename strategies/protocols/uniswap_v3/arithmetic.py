@@ -180,7 +180,7 @@ def swap_step(
     sqrt_price_x96: int, target_x96: int, *, liquidity_raw: int, remaining_raw: int, fee_pips: int
 ) -> tuple[int, int, int, int]:
     """SwapMath.computeSwapStep: the next price, and what went in, came out and was the fee. `remaining_raw` is still to be given,
-    or, below zero, still to be got. Token 0 comes in where the target is not above the price."""
+    or, below zero, still to be got. Token 0 comes in where the target is not above the price. Raises ActionRefused."""
     token0_in = sqrt_price_x96 >= target_x96
     need_raw, give_raw = (amount0_up_raw, amount1_down_raw) if token0_in else (amount1_up_raw, amount0_down_raw)
     in_raw = out_raw = -1  # not computed yet
@@ -203,6 +203,8 @@ def swap_step(
         out_raw = min(out_raw, -remaining_raw)
     elif next_x96 != target_x96:
         return next_x96, in_raw, out_raw, remaining_raw - in_raw  # what is left of the input is the fee
+    if fee_pips == PIPS:
+        raise reverted("a fee of all")
     return next_x96, in_raw, out_raw, mul_div_up(in_raw, fee_pips, PIPS - fee_pips)
 
 

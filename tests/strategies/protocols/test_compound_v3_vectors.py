@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.verify.cases.compound_v3 import GROUPS
-from agent.verify.vectors import groups_of, run
+from agent.verify.vectors import cases_of, groups_of, run
 
 VECTORS = Path(__file__).parents[4] / "shared" / "benchmarks" / "vectors" / "compound_v3.json"
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def groups() -> dict[str, list[Any]]:
-    return {name: list(cases) for name, cases in groups_of(json.loads(VECTORS.read_text()))}
+    return {name: list(cases) for name, cases in map(cases_of, groups_of(json.loads(VECTORS.read_text())))}
 
 
 def test_knows_every_group_and_all_125_cases() -> None:

@@ -334,5 +334,5 @@ def test_a_claim_without_requests_or_with_waiting_ones_takes_fewer() -> None:
 
 @pytest.mark.parametrize("answers", [FIRST, [*FIRST, STATUSES], [*FIRST, STATUSES, ids(6)]])
 def test_refuses_a_claim_on_the_queue_that_was_not_read_to_its_end(answers: Sequence[bytes]) -> None:
-    with pytest.raises(IncompleteRead, match="2 open requests"):
+    with pytest.raises(UnsupportedState if answers == FIRST else IncompleteRead, match="2 open requests"):
         ADAPTER.holding(LIDO, answers)

@@ -121,3 +121,12 @@ def test_two_symbols_at_one_address_are_refused() -> None:
     with pytest.raises(SettingsError, match="address"):
         registry.deployment_from(content)
     assert registry.deployment_from(CONTENT).assets == (Asset(CHAIN, USDC.address, "USDC", 6),)
+
+
+def test_an_exchange_without_its_other_token_is_a_malformed_deployment() -> None:
+    content = deepcopy(CONTENT)
+    lonely = {"id": "uni", "protocol": "uniswap_v3", "address": STRANGER, "asset": "USDC", "numbers": {"tick_spacing": 60}}
+    roles = ("tick_lens", "router", "position_manager")
+    content["markets"].append({**lonely, "contracts": dict.fromkeys(roles, STRANGER)})
+    with pytest.raises(SettingsError, match="malformed"):
+        registry.deployment_from(content)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.verify.cases.aave_v3 import GROUPS
-from agent.verify.vectors import Group, groups_of, run, verify
+from agent.verify.vectors import Group, cases_of, groups_of, run, verify
 from strategies.errors import ProtocolError
 from strategies.units import MAX_UINT256
 
@@ -60,5 +60,5 @@ def test_a_reserve_without_debt_has_no_rate_whatever_is_taken() -> None:
 
 def test_what_a_runner_computes_is_judged_and_not_trusted() -> None:
     content = {"groups": [{"name": "linear_interest", "cases": [{"in": {"rate": "0", "dt": "5"}, "out": {"factor": "1"}}]}]}
-    ((name, cases),) = groups_of(content)
+    ((name, cases),) = map(cases_of, groups_of(content))
     assert run("aave_v3.json", name, cases, GROUPS[name]).failed == 1
