@@ -51,7 +51,7 @@ class Policy(BaseModel):
     max_priority_fee_gwei: NonNegative
     max_gas_per_transaction: Positive
     max_day_gas_usd: Positive
-    min_native_reserve_wei: NonNegative  # stays in the account whatever happens
+    min_native_reserve_wei: NonNegative  # stays in the account, but for a way out under reduce-only
     max_reading_age_seconds: Positive
     max_price_age_seconds: Positive
     max_plan_age_blocks: Positive
