@@ -31,9 +31,10 @@ from strategies.domain import (
     Swap,
     Ticks,
 )
-from strategies.errors import IncompleteRead, UnknownCall, UnsupportedState
+from strategies.errors import IncompleteRead, UnknownCall
 from strategies.protocols import erc20
 from strategies.protocols.adapter import ADDRESS, UINT256, Applied, Call, Columns, Function, Solvency, Uint
+from strategies.protocols.answers import refuse, words
 from strategies.protocols.uniswap_v3 import pool as pools
 from strategies.protocols.uniswap_v3.arithmetic import (
     MAX_INT256,
@@ -119,14 +120,13 @@ class UniswapV3:
 
     def decode(self, market: Market, results: Sequence[bytes], timestamp: int) -> Pool:
         """The pool as it was answered. Raises IncompleteRead, UnsupportedState."""
-        words = _words_of_book(market)
-        if len(results) != len(HEAD_WORDS) + len(words):
+        if len(results) != len(HEAD_WORDS) + len(_words_of_book(market)):
             raise IncompleteRead(f"{market.id}: {len(results)} answers")
-        answered = [_words(market, result, count) for result, count in zip(results, HEAD_WORDS, strict=False)]
+        answered = [words(market, result, count) for result, count in zip(results, HEAD_WORDS, strict=False)]
         pinned = [*(int(token.address, 16) for token in tokens(market)), market.number("fee_pips"), market.number("tick_spacing")]
-        _refuse(market, "not the pinned tokens, fee and spacing", [one for (one,) in answered[:4]] != pinned)
+        refuse(market, "not the pinned tokens, fee and spacing", [one for (one,) in answered[:4]] != pinned)
         (price_x96, tick, _, _, _, fee_protocol, unlocked), (liquidity_raw,) = answered[4:6]
-        _refuse(market, "not initialised, or in the middle of a call", not (price_x96 and unlocked))
+        refuse(market, "not initialised, or in the middle of a call", not (price_x96 and unlocked))
         state = Pool(
             market=market,
             timestamp=timestamp,
@@ -158,12 +158,12 @@ class UniswapV3:
             raise IncompleteRead(f"{state.market.id}: {len(results)} answers about a range")
         book = state.book
         for tick, result in zip((ticks.lower, ticks.upper), results, strict=False):
-            gross_raw, net_raw, growth0_x128, growth1_x128, *_ = _words(state.market, result, 8)
+            gross_raw, net_raw, growth0_x128, growth1_x128, *_ = words(state.market, result, 8)
             known = tick_of(book, tick) or Tick(0, 0, None)
             if (gross_raw, _signed(net_raw)) != (known.liquidity_gross_raw, known.liquidity_net_raw):
                 raise IncompleteRead(f"{state.market.id}: tick {tick} is not as the book says")
             book = with_tick(book, tick, replace(known, fee_growth_outside_x128=(growth0_x128, growth1_x128)))
-        liquidity_raw, last0_x128, last1_x128, owed0_raw, owed1_raw = _words(state.market, results[2], 5)
+        liquidity_raw, last0_x128, last1_x128, owed0_raw, owed1_raw = words(state.market, results[2], 5)
         claim = Claim(ticks, liquidity_raw, (last0_x128, last1_x128), (owed0_raw, owed1_raw))
         return replace(state, book=book, claims=pools.with_claim(state, claim))
 
@@ -175,8 +175,8 @@ class UniswapV3:
         """Nothing, where it has none. Raises IncompleteRead; UnsupportedState where it has one, because its id must be told."""
         if len(results) != 1:
             raise IncompleteRead(f"{market.id}: {len(results)} answers about the account")
-        (count,) = _words(market, results[0], 1)
-        _refuse(market, f"the account has {count} ranges of this position manager, whose token ids were not told", count != 0)
+        (count,) = words(market, results[0], 1)
+        refuse(market, f"the account has {count} ranges of this position manager, whose token ids were not told", count != 0)
         return Position(market, 0)
 
     def range_reads(self, market: Market, token_id: int) -> tuple[Call, ...]:
@@ -188,10 +188,10 @@ class UniswapV3:
         """What was answered to that. Raises IncompleteRead, and UnsupportedState for another's range or another pool's."""
         if len(results) != 2:
             raise IncompleteRead(f"{market.id}: {len(results)} answers about range {token_id}")
-        (owner,), found = _words(market, results[0], 1), _words(market, results[1], 12)
-        _refuse(market, f"range {token_id} is not the account's", owner != int(account, 16))
+        (owner,), found = words(market, results[0], 1), words(market, results[1], 12)
+        refuse(market, f"range {token_id} is not the account's", owner != int(account, 16))
         here = [*(int(token.address, 16) for token in tokens(market)), market.number("fee_pips")]
-        _refuse(market, f"range {token_id} is of another pool", list(found[2:5]) != here)
+        refuse(market, f"range {token_id} is of another pool", list(found[2:5]) != here)
         ticks = Ticks(_signed(found[5]), _signed(found[6]))
         return Position(market, found[7], range=Range(token_id, ticks, (found[8], found[9]), (found[10], found[11])))
 
@@ -363,7 +363,7 @@ def _amounts(market: Market, raws: Values) -> tuple[Amount, Amount]:
 
 def _words_of_book(market: Market) -> range:
     spacing = market.number("tick_spacing")
-    _refuse(market, f"a tick spacing of {spacing}: its book does not fit one read", spacing < LEAST_SPACING)
+    refuse(market, f"a tick spacing of {spacing}: its book does not fit one read", spacing < LEAST_SPACING)
     return words_of_book(spacing)
 
 
@@ -372,7 +372,7 @@ def _book(market: Market, results: Sequence[bytes]) -> Book:
     found: list[tuple[int, Tick]] = []
     for result in results:
         if result != EMPTY:
-            ticks = _words(market, result, 2 + 3 * int.from_bytes(result[32:64], "big"))[2:]
+            ticks = words(market, result, 2 + 3 * int.from_bytes(result[32:64], "big"))[2:]
             found += [(_signed(ticks[at]), Tick(ticks[at + 2], _signed(ticks[at + 1]), None)) for at in range(0, len(ticks), 3)]
     found.sort(key=lambda pair: pair[0])
     return Book(market.number("tick_spacing"), tuple([at for at, _ in found]), tuple([known for _, known in found]))
@@ -386,14 +386,3 @@ def _key(market: Market, ticks: Ticks) -> int:
 
 def _signed(word: int) -> int:
     return word - (1 << 256) if word >> 255 else word
-
-
-def _words(market: Market, result: bytes, count: int) -> tuple[int, ...]:
-    if len(result) != 32 * count:
-        raise IncompleteRead(f"{market.id}: {len(result)} bytes where {32 * count} are due")
-    return tuple(int.from_bytes(result[at : at + 32], "big") for at in range(0, len(result), 32))
-
-
-def _refuse(market: Market, what: str, is_so: bool) -> None:
-    if is_so:
-        raise UnsupportedState(market_id=market.id, what=what)
