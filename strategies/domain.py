@@ -1,83 +1,19 @@
-"""The vocabulary, on one page: frozen records that carry and do not act. Refuses sums across assets and unbalanced targets."""
+"""The vocabulary, on one page: frozen records that carry and do not act. Refuses unbalanced targets. What is counted stands in
+assets.py and is named here too."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
+from strategies.assets import ALL, NATIVE, Address, Amount, Asset, Entire, Quote, Shares, figure, written
 from strategies.errors import UnbalancedTarget
-from strategies.units import MAX_UINT256, WAD, mul_div_down
+from strategies.proxies import Proxy
+from strategies.revocations import GrantRevocation
+from strategies.units import WAD
 
-Address: TypeAlias = str  # "0x" and forty lower-case hex digits
-
-NATIVE: Final[Address] = "0x" + "ee" * 20  # the chain's own coin, by the convention of ERC-7528
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A token or native coin on one chain."""
-
-    chain_id: int
-    address: Address
-    symbol: str
-    decimals: int
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A quantity of one asset in base units; adds only to its own asset."""
-
-    asset: Asset
-    raw: int
-
-    def __add__(self, other: "Amount") -> "Amount":
-        if other.asset != self.asset:
-            raise TypeError(f"{self.asset.symbol} and {other.asset.symbol} do not add")
-        return Amount(self.asset, self.raw + other.raw)
-
-    def portion(self, weight_wad: int) -> "Amount":
-        """The only door from weight to quantity; rounded towards idle."""
-        return Amount(self.asset, mul_div_down(self.raw, weight_wad, WAD))
-
-
-def written(amount: Amount) -> str:
-    """An amount as a person reads it, every digit kept: 1234500000 base units of USDC are 1,234.5 USDC."""
-    if amount.raw == MAX_UINT256:
-        return f"an unlimited amount of {amount.asset.symbol}"
-    return f"{figure(amount.raw, amount.asset.decimals)} {amount.asset.symbol}"
-
-
-def figure(raw: int, decimals: int) -> str:
-    """Base units with their decimal point, thousands marked, every digit kept."""
-    digits = str(abs(raw)).rjust(decimals + 1, "0")
-    whole, rest = (digits[:-decimals], digits[-decimals:].rstrip("0")) if decimals else (digits, "")
-    return f"{'-' if raw < 0 else ''}{int(whole):,}" + (f".{rest}" if rest else "")
-
-
-class Entire(Enum):
-    """The protocol's own word for everything: no dust stays behind."""
-
-    ALL = "all"
-
-
-ALL: Final = Entire.ALL
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """A quantity in a market's own share or debt unit, where the protocol lets one name that instead of an amount."""
-
-    raw: int
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A price with its witness."""
-
-    asset: Asset
-    usd_e8: int
-    source: str
-    timestamp: int
+ROLLUPS: Final = ("none", "op-stack", "arbitrum")  # no data fee; one beside the gas; one inside the gas
+CLASSES: Final = ("open", "rmb-stablecoin", "real-world-asset")  # of assets, as rules of law tell them apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +68,15 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Reward:
+    """What a claim has earned of an asset besides interest, as it was last counted, and the index it was counted at."""
+
+    asset: Asset
+    accrued_raw: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """A claim on a market in the market's own share unit (Aave: scaled balances; a range: its liquidity), and what is owed to it
     in its debt unit. What backs a debt and earns nothing is `collateral`; at most one amount an asset, none of them zero."""
@@ -142,11 +87,14 @@ class Position:
     collateral: tuple[Amount, ...] = ()
     range: Range | None = None
     requests: tuple[Request, ...] = ()
+    counts: bool = True  # whether the shares may back debts; False only of some, where that was switched off
+    rewards: tuple[Reward, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is held and nothing is owed."""
-        return not (self.shares_raw or self.debt_raw or self.collateral or self.range or self.requests)
+        held = self.shares_raw or self.debt_raw or self.collateral or self.range or self.requests
+        return not (held or any(reward.accrued_raw for reward in self.rewards))
 
     def collateral_raw(self, asset: Asset) -> int:
         """How much of an asset backs the debt."""
@@ -235,12 +183,47 @@ class Repay:
 
 
 @dataclass(frozen=True, slots=True)
+class SetCollateral:
+    """Whether what is supplied to a market may back debts."""
+
+    market: Market
+    is_used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRewards:
+    """All that a market's rewards contract owes the account besides interest."""
+
+    market: Market
+
+
+class Payout(Enum):
+    """How what a trade got reaches the account: straight from the pool, or through the router within the same call."""
+
+    STRAIGHT = "straight"
+    SWEPT = "swept"
+
+
+@dataclass(frozen=True, slots=True)
 class Swap:
-    """Exactly so much in, at least so much out, in a block not later than the deadline (unix seconds)."""
+    """Exactly so much in, at least so much out, in a block not later than the deadline (unix seconds); through the market's pool
+    and then through those of `via`, in order."""
 
     market: Market
     amount_in: Amount
     least_out: Amount
+    deadline: int
+    via: tuple[Market, ...] = ()
+    payout: Payout = Payout.STRAIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class SwapFor:
+    """At most so much in, exactly so much out, in a block not later than the deadline (unix seconds)."""
+
+    market: Market
+    most_in: Amount
+    amount_out: Amount
     deadline: int
 
 
@@ -339,10 +322,12 @@ class Transfer:
 
 
 Lending: TypeAlias = Supply | Withdraw | Borrow | Repay
-Exchange: TypeAlias = Swap | AddLiquidity | RemoveLiquidity | Collect
+Upkeep: TypeAlias = SetCollateral | ClaimRewards
+Exchange: TypeAlias = Swap | SwapFor | AddLiquidity | RemoveLiquidity | Collect
 Staking: TypeAlias = Stake | Unstake | Claim | Wrap | Unwrap
-MarketAction: TypeAlias = Lending | Exchange | Staking
-Action: TypeAlias = MarketAction | Approve | Revoke | Transfer
+MarketAction: TypeAlias = Lending | Upkeep | Exchange | Staking
+Revocation: TypeAlias = Revoke | GrantRevocation
+Action: TypeAlias = MarketAction | Approve | Revocation | Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +353,8 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What exists on one chain: its assets, its markets, the multicall contract and the code each address must carry."""
+    """What exists on one chain: its assets, its markets, the multicall contract and the code each address must carry; where code
+    acts elsewhere, who says what an asset is worth, whether the sequencer is up, and what kind of rollup it is."""
 
     chain_id: int
     name: str
@@ -376,6 +362,14 @@ class Deployment:
     assets: tuple[Asset, ...]
     markets: tuple[Market, ...]
     code: Mapping[Address, str]
+    proxies: Mapping[Address, tuple[Proxy, ...]] = field(default_factory=dict)
+    feeds: Mapping[Address, Address] = field(default_factory=dict)  # an asset's price feed, with latestRoundData
+    sequencer: Address | None = None  # the feed that says whether a rollup's sequencer is up
+    permit2: Address | None = None  # the contract that keeps allowances of its own (Permit2), to be taken back there
+    rollup: str = "none"  # one of ROLLUPS: who charges for data, and how
+    families: Mapping[Address, str] = field(default_factory=dict)  # what an asset is a form of; absent: itself
+    issuers: Mapping[Address, str] = field(default_factory=dict)  # who answers for an asset; absent: itself
+    classes: Mapping[Address, str] = field(default_factory=dict)  # one of CLASSES; absent: what the symbol is known for
 
     def asset(self, symbol: str) -> Asset:
         """The asset of that symbol; KeyError where there is none."""

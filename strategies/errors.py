@@ -125,9 +125,10 @@ class WalletError(UsufructError):
 
 
 class NotApproved(WalletError):
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, rule: str = "approval") -> None:
         super().__init__(f"not approved: {why}")
         self.why: Final = why
+        self.rule: Final = rule  # which of the wallet's rules says no
 
 
 class WrongChain(WalletError):

@@ -1,7 +1,7 @@
 """One market of Aave V3.6 (pool revision 10) with the curves and limits of the core market, compiled from its own package.
 
-It has no stable debt, keeps its own count of what is there, and rounds balances and compounds as that version does. No reward is
-configured; the rewards controller is there because the tokens and their wrappers ask it.
+It has no stable debt, keeps its own count of what is there, and rounds balances and compounds as that version does. Its suppliers
+of one token get another besides interest, out of the deployer's purse; the deployer may change how much.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from eth_abi.abi import encode
 from agent.devnet.aave_v3 import describe, limit, receipt_names, seed
 from agent.devnet.compile import Unit
 from agent.devnet.contracts import read_address
-from agent.devnet.markets import CORE, TOKENS, MarketPlan, Reserve
+from agent.devnet.markets import CORE, DAI, TOKENS, USDC, MarketPlan, Reserve
 from agent.devnet.yard import ZERO, Entry, Yard
 
 NAME: Final = "aave_v3_6"
@@ -30,11 +30,17 @@ UNITS: Final = (
             *(f"{SOURCES}instances/{name}Instance.sol" for name in ("Pool", "PoolConfigurator", "AToken", "VariableDebtToken")),
             *(f"{SOURCES}misc/{name}.sol" for name in ("AaveOracle", "DefaultReserveInterestRateStrategyV2")),
             f"{SOURCES}rewards/RewardsController.sol",
+            f"{SOURCES}rewards/transfer-strategies/PullRewardsTransferStrategy.sol",
         ),
     ),
 )
 PLAN: Final = replace(CORE, name="new")
 INIT_RESERVES: Final = "initReserves((address,address,address,string,string,string,string,bytes,bytes)[])"
+REWARDED: Final = USDC
+PAID_IN: Final = DAI
+REWARD_PER_SECOND_RAW: Final = 4 * 10**15  # about one per cent a year of what is lent at the start
+REWARD_SECONDS: Final = 10 * 365 * 86_400
+CONFIGURE_ASSETS: Final = "configureAssets((uint88,uint256,uint32,address,address,address,address)[])"
 
 
 def deploy(yard: Yard) -> Sequence[Entry]:
@@ -45,7 +51,22 @@ def deploy(yard: Yard) -> Sequence[Entry]:
         for token in TOKENS:
             yard.approve(actor, token, admin["pool"])
     seed(yard, PLAN, admin["pool"])
-    return [describe(yard, PLAN, reserve.token, admin) for reserve in PLAN.reserves]
+    entries = {reserve.token: describe(yard, PLAN, reserve.token, admin) for reserve in PLAN.reserves}
+    reward(yard, admin, str(entries[REWARDED]["contracts"]["receipt"]))
+    entries[REWARDED]["contracts"]["rewards"] = admin["rewards"]
+    entries[REWARDED]["others"] = [yard.tokens[PAID_IN.symbol]]
+    return list(entries.values())
+
+
+def reward(yard: Yard, admin: dict[str, Any], receipt: str) -> None:
+    """Suppliers of one reserve get so much of another token each second, which the deployer pays."""
+    token, rewards = yard.tokens[PAID_IN.symbol], admin["rewards"]
+    payer = yard.compiled(NAME, "PullRewardsTransferStrategy", "(address,address,address)", rewards, *([yard.deployer] * 2))
+    yard.administer(token, "mint(address,uint256)", yard.deployer, REWARD_PER_SECOND_RAW * REWARD_SECONDS)
+    yard.approve("deployer", PAID_IN, payer)
+    end_seconds = yard.node.latest()[1] + REWARD_SECONDS
+    emission = (REWARD_PER_SECOND_RAW, 0, end_seconds, receipt, token, payer, admin["feeds"][PAID_IN.symbol])
+    yard.administer(rewards, CONFIGURE_ASSETS, [emission])
 
 
 def create_market(yard: Yard, plan: MarketPlan) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def everything_of(deployment: dict[str, Any]) -> dict[str, Any]:
     first = {name: content for name, content in deployment.items() if name != "further"}
     further = deployment["further"]
     lists = {name: [*first[name], *further[name]] for name in ("assets", "markets")}
-    return first | lists | {"code": first["code"] | further["code"]}
+    return first | lists | {name: first[name] | further[name] for name in ("code", "proxies")}
 
 
 def chain_key() -> str:

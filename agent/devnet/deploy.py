@@ -7,12 +7,13 @@ index is exactly one. A protocol joins by one line in `FURTHER`.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agent.devnet import aave_v3, aave_v3_6, comet, compound_v2, lido, morpho, stata, uniswap
+from agent.devnet import aave_v3, aave_v3_6, comet, compound_v2, lido, morpho, stata, uniswap, wrapped_native
 from agent.devnet.artefacts import Artefacts
 from agent.devnet.compile import Compiled
 from agent.devnet.contracts import create
 from agent.devnet.markets import MARKETS, TOKENS, WETH, Token
 from agent.devnet.node import CHAIN_ID, Node
+from agent.devnet.proxies import proxies_of, targets_of
 from agent.devnet.yard import Entry, Protocol, Yard
 
 FURTHER = (
@@ -23,6 +24,7 @@ FURTHER = (
     Protocol(comet.UNITS, comet.deploy),
     Protocol(lido.UNITS, lido.deploy),
     Protocol(uniswap.UNITS, uniswap.deploy),
+    Protocol(wrapped_native.UNITS, wrapped_native.deploy),
 )
 UNITS = tuple(unit for protocol in FURTHER for unit in protocol.units)
 
@@ -91,13 +93,19 @@ def describe(yard: Yard, built: dict[str, dict[str, Any]]) -> dict[str, Any]:
     assets = [{"symbol": t.symbol, "address": yard.tokens[t.symbol], "decimals": t.decimals} for t in TOKENS]
     markets = [aave_v3.describe(yard, plan, reserve.token, built[plan.name]) for plan in MARKETS for reserve in plan.reserves]
     tokens = [str(asset["address"]) for asset in assets]
+    feeds = {yard.tokens[symbol]: feed for symbol, feed in built[MARKETS[0].name]["feeds"].items()}
+    contracts = [*tokens, *feeds.values(), *contracts_of(markets)]
+    proxies = proxies_of(yard.node, contracts, comptrollers_of(markets))
     return {
         "chain_id": CHAIN_ID,
         "name": "devnet",
         "multicall": MULTICALL,
         "assets": [*assets, {"symbol": "ETH", "address": NATIVE, "decimals": 18}],
         "markets": markets,
-        "code": code_hashes(yard, [MULTICALL, *tokens, *contracts_of(markets)]),
+        "code": code_hashes(yard, [MULTICALL, *contracts, *targets_of(proxies)]),
+        "proxies": proxies,
+        "feeds": feeds,
+        "rollup": "none",
         "actors": yard.actors,
         "admin": built | yard.admin | {"collector": yard.collector, "timestamp_seconds": yard.node.latest()[1]},
     }
@@ -106,13 +114,20 @@ def describe(yard: Yard, built: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def describe_further(yard: Yard, markets: Sequence[Entry]) -> dict[str, Any]:
     """The further protocols: what a deployment of the whole chain adds to the first markets."""
     tokens = [str(asset["address"]) for asset in yard.assets]
-    code = code_hashes(yard, [*tokens, *contracts_of(markets)])
-    return {"assets": yard.assets, "markets": list(markets), "code": code}
+    contracts = [*tokens, *contracts_of(markets)]
+    proxies = proxies_of(yard.node, contracts, comptrollers_of(markets))
+    code = code_hashes(yard, [*contracts, *targets_of(proxies)])
+    return {"assets": yard.assets, "markets": list(markets), "code": code, "proxies": proxies}
 
 
 def contracts_of(markets: Iterable[Entry]) -> list[str]:
     """Every contract that a market names."""
     return [address for market in markets for address in (market["address"], *market["contracts"].values())]
+
+
+def comptrollers_of(markets: Iterable[Entry]) -> list[str]:
+    """What the markets name as their comptroller, in the Compound V2 family."""
+    return [market["contracts"]["comptroller"] for market in markets if market["protocol"] == compound_v2.NAME]
 
 
 def code_hashes(yard: Yard, addresses: Iterable[str]) -> dict[str, str]:

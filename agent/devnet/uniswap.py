@@ -1,6 +1,7 @@
-"""Uniswap V3 as its own packages compiled it: two pools with overlapping ranges of the lender's, and a few swaps behind them.
+"""Uniswap V3 as its own packages compiled it: two pools with overlapping ranges of the lender's, a few swaps behind them, and the
+second router, through which each pool is a market to trade in.
 
-Positions have no pictures (no descriptor), the protocol takes no fee, and a pool's owner is the deployer.
+Positions have no pictures (no descriptor), the protocol takes no fee, a pool's owner is the deployer, and there is no Uniswap V2.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,11 @@ from typing import Any, Final
 from agent.devnet.compile import Unit
 from agent.devnet.contracts import read_address
 from agent.devnet.markets import DAI, USDC, WETH, Token
+from agent.devnet.wrapped_native import COIN
 from agent.devnet.yard import ZERO, Entry, Yard
 
 NAME: Final = "uniswap"
-CORE, PERIPHERY = "@uniswap/v3-core", "@uniswap/v3-periphery"
+CORE, PERIPHERY, ROUTERS = "@uniswap/v3-core", "@uniswap/v3-periphery", "@uniswap/swap-router-contracts"
 UNITS: Final[tuple[Unit, ...]] = ()
 LAST_TICK: Final = 887_272
 NEVER: Final = 2**40  # a deadline that does not pass
@@ -61,7 +63,7 @@ PLANS: Final = (
 
 
 def deploy(yard: Yard) -> Sequence[Entry]:
-    """Factory, position manager, router and lens, then the pools."""
+    """Factory, position manager, router and lens, then the pools, then the second router."""
     weth = yard.tokens[WETH.symbol]
     factory = yard.hardhat(CORE, "UniswapV3Factory")
     contracts = {
@@ -75,7 +77,11 @@ def deploy(yard: Yard) -> Sequence[Entry]:
     for token in (USDC, DAI, WETH):
         yard.approve("lender", token, contracts["position_manager"])
         yard.approve("borrower", token, contracts["router"])
-    return [create_pool(yard, plan, factory, contracts) for plan in PLANS]
+    pools = [create_pool(yard, plan, factory, contracts) for plan in PLANS]
+    signature = "(address,address,address,address)"
+    router = yard.hardhat(ROUTERS, "SwapRouter02", signature, ZERO, factory, contracts["position_manager"], weth)
+    traded = [trade_in(yard, plan, pool, router) for plan, pool in zip(PLANS, pools, strict=True)]
+    return [*pools, *traded]
 
 
 def create_pool(yard: Yard, plan: Plan, factory: str, contracts: dict[str, str]) -> dict[str, Any]:
@@ -103,6 +109,21 @@ def create_pool(yard: Yard, plan: Plan, factory: str, contracts: dict[str, str])
         "others": [other],
         "contracts": contracts,
         "numbers": {"fee_pips": str(plan.fee_pips), "tick_spacing": str(plan.tick_spacing)},
+    }
+
+
+def trade_in(yard: Yard, plan: Plan, pool: Entry, router: str) -> Entry:
+    """A pool as a market of the second router; where it has wrapped ether, ether itself is traded too."""
+    roles = {"pool": str(pool["address"]), "factory": str(yard.admin[NAME]["factory"])}
+    has_ether = plan.other is WETH
+    return {
+        "id": f"swap:{USDC.symbol}/{plan.other.symbol}-{plan.fee_pips}",
+        "protocol": "uniswap_router",
+        "address": router,
+        "asset": pool["asset"],
+        "others": [*pool["others"], *([COIN] if has_ether else [])],
+        "contracts": roles | ({"wrapped_native": yard.tokens[WETH.symbol]} if has_ether else {}),
+        "numbers": {"fee_pips": str(plan.fee_pips)},
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
-from strategies.domain import Action, Address, Approve, Asset, Deployment, Market, Revoke, Transfer
+from strategies.domain import CLASSES, ROLLUPS, Action, Address, Approve, Asset, Deployment, Market, Revoke, Transfer
 from strategies.errors import SettingsError
 from strategies.protocols import (
     aave_v3,
@@ -15,6 +15,7 @@ from strategies.protocols import (
     curve,
     erc20,
     erc4626,
+    grants,
     lido,
     metamorpho,
     morpho_blue,
@@ -22,9 +23,13 @@ from strategies.protocols import (
     recorded_index,
     sky_savings,
     stata,
+    uniswap_router,
     uniswap_v3,
+    wrapped_native,
 )
 from strategies.protocols.adapter import Adapter, Call
+from strategies.proxies import Proxy, ProxyKind
+from strategies.revocations import Lockdown, RevokeOperator, RevokePermit, RevokeToken
 
 MarketState: TypeAlias = (
     aave_v3.Reserve
@@ -39,7 +44,9 @@ MarketState: TypeAlias = (
     | recorded_index.RecordedIndex
     | sky_savings.Savings
     | stata.Stata
+    | uniswap_router.PoolPrice
     | uniswap_v3.Pool
+    | wrapped_native.Wrapping
 )
 
 ADAPTERS: Final[Mapping[str, Adapter[MarketState]]] = {
@@ -57,7 +64,9 @@ ADAPTERS: Final[Mapping[str, Adapter[MarketState]]] = {
         recorded_index.RecordedIndexes(),
         sky_savings.SkySavings(),
         stata.StataV2(),
+        uniswap_router.UniswapRouter(),
         uniswap_v3.UniswapV3(),
+        wrapped_native.WrappedNative(),
     )
 }
 
@@ -107,13 +116,15 @@ def encode(action: Action, account: Address) -> tuple[Call, ...]:
     match action:
         case Approve() | Revoke() | Transfer():
             return (erc20.encode(action),)
+        case RevokeOperator() | RevokeToken() | RevokePermit() | Lockdown():
+            return (grants.encode(action),)
         case _:
             return adapter_of(action.market).encode(action, account)
 
 
 def parse(call: Call, account: Address, deployment: Deployment) -> Action | None:
     """Bytes back to meaning, by whichever adapter reads them whole; None where none does."""
-    if (action := erc20.parse(call, deployment.assets)) is not None:
+    if (action := erc20.parse(call, deployment.assets) or grants.parse(call, deployment)) is not None:
         return action
     by_protocol: dict[str, list[Market]] = {}
     for market in deployment.markets:
@@ -133,12 +144,49 @@ def deployment_from(content: Mapping[str, Any]) -> Deployment:
         code = {_address(address): str(digest) for address, digest in content["code"].items()}
         multicall = _address(content["multicall"])
         name = str(content["name"])
+        around = _around(content, named)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"the deployment file is malformed: {error!r}") from error
     _unique([asset.symbol for asset in assets], "asset")
     _unique([asset.address for asset in assets], "asset address")
     _unique([market.id for market in markets], "market")
-    return Deployment(chain_id, name, multicall, assets, markets, code)
+    return replace(Deployment(chain_id, name, multicall, assets, markets, code), **around)
+
+
+def _around(content: Mapping[str, Any], assets: Mapping[str, Asset]) -> dict[str, Any]:
+    """What a deployment says besides assets, markets and code; whatever is left out is empty. Assets by symbol or address."""
+    rollup = str(content.get("rollup", ROLLUPS[0]))
+    if rollup not in ROLLUPS:
+        raise ValueError(f"rollup {rollup!r} is none of {', '.join(ROLLUPS)}")
+    sequencer, permit2 = content.get("sequencer"), content.get("permit2")
+    proxies = {_address(address): tuple(map(_proxy, ways)) for address, ways in content.get("proxies", {}).items()}
+    return {
+        "proxies": proxies,
+        "feeds": {assets[name].address: _address(feed) for name, feed in content.get("feeds", {}).items()},
+        "sequencer": None if sequencer is None else _address(sequencer),
+        "permit2": None if permit2 is None else _address(permit2),
+        "rollup": rollup,
+        "families": {assets[name].address: str(family) for name, family in content.get("families", {}).items()},
+        "issuers": {assets[name].address: str(issuer) for name, issuer in content.get("issuers", {}).items()},
+        "classes": {assets[name].address: _class(kind) for name, kind in content.get("classes", {}).items()},
+    }
+
+
+def _class(kind: object) -> str:
+    if kind not in CLASSES:
+        raise ValueError(f"{kind!r} is no class of assets; known: {', '.join(CLASSES)}")
+    return str(kind)
+
+
+def _proxy(entry: Mapping[str, Any]) -> Proxy:
+    kind, targets = ProxyKind(str(entry["kind"])), tuple(_address(target) for target in entry["targets"])
+    least = 2 if kind is ProxyKind.BEACON else 1
+    if len(targets) < least or (len(targets) > least and kind is not ProxyKind.DIAMOND):
+        raise ValueError(f"a proxy of kind {kind.value} names {len(targets)} targets")
+    routes = str(entry.get("routes", ""))
+    if bool(routes) != (kind is ProxyKind.DIAMOND):
+        raise ValueError("a diamond says its routes, and nothing else does")
+    return Proxy(kind, targets, routes)
 
 
 def _markets(entries: Sequence[Mapping[str, Any]], assets: Mapping[str, Asset]) -> tuple[Market, ...]:

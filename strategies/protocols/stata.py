@@ -16,6 +16,7 @@ from strategies.protocols.aave_v3 import SCALED_BALANCE_OF, AaveV3
 from strategies.protocols.aave_v3 import reserve as pool
 from strategies.protocols.aave_v3.arithmetic import V3_6
 from strategies.protocols.aave_v3.reserve import Reserve
+from strategies.protocols.aave_v3.rewards import controller
 from strategies.protocols.adapter import Applied, Call, Columns, Function, Solvency
 from strategies.protocols.answers import refuse
 from strategies.units import MAX_UINT256, RAY, mul_div_down, mul_div_up
@@ -29,6 +30,7 @@ AAVE: Final = AaveV3()
 OWN_READS: Final = 5  # before the reserve's
 SUPPLY_GAS: Final = 275_000
 WITHDRAW_GAS: Final = 220_000
+REWARDS_GAS: Final = 40_000  # counting them twice, for the wrapper and for its holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,8 @@ class StataV2:
 
     def gas(self, action: MarketAction) -> int:
         """Measured on the local chain, approval included."""
-        return SUPPLY_GAS if isinstance(action, Supply) else WITHDRAW_GAS
+        counting = REWARDS_GAS if controller(wrapped(action.market)) is not None else 0
+        return counting + (SUPPLY_GAS if isinstance(action, Supply) else WITHDRAW_GAS)
 
     def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:
         """deposit after its exact approval, withdraw, or redeem. Raises UnknownCall."""

@@ -3,7 +3,8 @@
 Refuses, by name: pool revisions other than 1 (V3.0) and 10 (V3.6); reserves with stable debt; isolated reserves (a debt ceiling);
 siloed borrowing; accounts in eMode; reserves whose tokens or strategy are not the pinned ones; an oracle that is not in USD with
 8 decimals; and writing a repayment of everything, because the approval of a debt that grows each second cannot be exact. What it
-does not read and a simulation must find: other reserves' part in an account's health, and a layer-2 sequencer sentinel."""
+does not read and a simulation must find: other reserves' part in an account's health and in what may be its collateral, and a
+layer-2 sequencer sentinel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +16,13 @@ from strategies.domain import (
     Address,
     Amount,
     Borrow,
+    ClaimRewards,
     Entire,
     Market,
     MarketAction,
     Position,
     Repay,
+    SetCollateral,
     Shares,
     Supply,
     Withdraw,
@@ -27,9 +30,10 @@ from strategies.domain import (
 from strategies.errors import ActionRefused, IncompleteRead, UnknownCall
 from strategies.protocols import erc20
 from strategies.protocols.aave_v3 import reserve as pool
+from strategies.protocols.aave_v3 import rewards
 from strategies.protocols.aave_v3.arithmetic import V3_0, VERSIONS, Curve, Version
 from strategies.protocols.aave_v3.reserve import Reserve
-from strategies.protocols.adapter import ADDRESS, UINT16, UINT256, Applied, Call, Columns, Function, Solvency
+from strategies.protocols.adapter import ADDRESS, UINT16, UINT256, Applied, Call, Columns, Function, Solvency, Uint
 from strategies.protocols.answers import refuse, words
 from strategies.units import BPS, MAX_UINT256, RAY, USD_E8, mul_div_down, mul_div_up
 
@@ -51,11 +55,19 @@ SUPPLY: Final = Function("617ba037", ADDRESS, UINT256, ADDRESS, UINT16)
 WITHDRAW: Final = Function("69328dec", ADDRESS, UINT256, ADDRESS)
 BORROW: Final = Function("a415bcad", ADDRESS, UINT256, UINT256, UINT16, ADDRESS)
 REPAY: Final = Function("573ade81", ADDRESS, UINT256, UINT256, ADDRESS)
+SET_COLLATERAL: Final = Function("5a3b74b9", ADDRESS, Uint(1))
 VARIABLE: Final = 2
 RAY_PER_BPS: Final = RAY // BPS
-BORROWING_BITS: Final = int("01" * 128, 2)  # every even bit of a user's configuration
 
-GAS: Final[Mapping[type[Action], int]] = {Supply: 225_000, Withdraw: 200_000, Borrow: 245_000, Repay: 223_000}
+GAS: Final[Mapping[type[Action], int]] = {
+    Supply: 225_000,
+    Withdraw: 200_000,
+    Borrow: 245_000,
+    Repay: 223_000,
+    SetCollateral: 130_000,
+    ClaimRewards: 125_000,
+}
+REWARDS_GAS: Final = 20_000  # counting them when a balance changes
 
 
 class AaveV3:
@@ -84,12 +96,14 @@ class AaveV3:
         if _has_stable_debt(market):
             liquidity = Call(asset, erc20.BALANCE_OF.encode(at("receipt")))
             stable = Call(at("stable_debt"), TOTAL_SUPPLY.encode())
-            return (*shared, liquidity, stable, *(Call(at("strategy"), getter.encode()) for getter in CURVE_GETTERS))
+            curve = [Call(at("strategy"), getter.encode()) for getter in CURVE_GETTERS]
+            return (*shared, liquidity, stable, *curve, *rewards.reads(market))
         return (
             *shared,
             Call(market.address, GET_VIRTUAL_UNDERLYING_BALANCE.encode(asset)),
             Call(market.address, GET_RESERVE_DEFICIT.encode(asset)),
             Call(at("strategy"), GET_INTEREST_RATE_DATA_BPS.encode(asset)),
+            *rewards.reads(market),
         )
 
     def decode(self, market: Market, results: Sequence[bytes], timestamp: int) -> Reserve:
@@ -97,7 +111,7 @@ class AaveV3:
         if len(results) != len(self.reads(market)):
             raise IncompleteRead(f"{market.id}: {len(results)} answers")
         version = _version(market, words(market, results[0], 1)[0])
-        data = words(market, results[1], 15)
+        data, last = words(market, results[1], 15), len(results) - len(rewards.reads(market))
         supply_raw, debt_raw, price, unit, available_raw, sixth = (words(market, r, 1)[0] for r in results[2:8])
         stable_raw, unbacked_raw = (sixth, data[13]) if _has_stable_debt(market) else (0, sixth)
         refuse(market, "stable debt", stable_raw != 0)
@@ -109,7 +123,7 @@ class AaveV3:
             market=market,
             version=version,
             configuration=_configuration(market, data[0]),
-            curve=_curve(market, results[8:]),
+            curve=_curve(market, results[8:last]),
             timestamp=timestamp,
             last_update_timestamp=data[6],
             liquidity_index_ray=data[1],
@@ -122,30 +136,30 @@ class AaveV3:
             unbacked_raw=unbacked_raw,
             available_raw=available_raw,
             price_usd_e8=price,
+            rewards=rewards.decode(market, results[last:], timestamp),
         )
 
     def holding_reads(self, market: Market, account: Address) -> tuple[Call, ...]:
-        """Scaled balances, and what decides whether they count as collateral."""
+        """Scaled balances, what decides whether they count as collateral, and what is due in rewards."""
         return (
             Call(market.contract("receipt"), SCALED_BALANCE_OF.encode(account)),
             Call(market.contract("debt"), SCALED_BALANCE_OF.encode(account)),
             Call(market.address, GET_USER_EMODE.encode(account)),
             Call(market.address, GET_USER_CONFIGURATION.encode(account)),
             Call(market.address, GET_RESERVE_DATA.encode(market.asset.address)),
+            *rewards.claim_reads(market, account),
         )
 
     def holding(self, market: Market, results: Sequence[bytes]) -> Position:
-        """The account's scaled balances. Raises IncompleteRead, UnsupportedState."""
-        if len(results) != 5:
+        """The account's scaled balances, whether they count, and its rewards. Raises IncompleteRead, UnsupportedState."""
+        if len(results) != len(self.holding_reads(market, market.address)):
             raise IncompleteRead(f"{market.id}: {len(results)} answers about the account")
         shares_raw, debt_raw, emode, used = (words(market, result, 1)[0] for result in results[:4])
         data = words(market, results[4], 15)
-        # Without LTV `solvency` counts nothing anyway; with it, it counts what the pool must count too.
-        counts = used >> (2 * data[7] + 1) & 1 or not pool.configuration_of(data[0]).ltv_bps
         refuse(market, f"the account is in eMode {emode}", emode != 0)
-        owes = used & BORROWING_BITS != 0
-        refuse(market, "supplied but not used as collateral, while debt is owed", shares_raw != 0 and owes and not counts)
-        return Position(market, shares_raw, debt_raw)
+        # Of nothing it is no fact: a first supply sets it, and V3.0 may leave it on where rounding took the last share.
+        counts = shares_raw == 0 or used >> (2 * data[7] + 1) & 1 == 1
+        return Position(market, shares_raw, debt_raw, counts=counts, rewards=rewards.claim(market, shares_raw, results[5:]))
 
     def units(self, market: Market) -> tuple[Address, Address | None]:
         """The aToken and the variable debt token."""
@@ -179,6 +193,10 @@ class AaveV3:
                 return pool.borrow(state, held, amount.raw)
             case Repay(market=market, amount=Amount() | Entire() as amount) if _is_of(state, market, amount):
                 return pool.repay(state, held, amount)
+            case SetCollateral(market=market, is_used=is_used) if market.id == state.market.id:
+                return pool.set_collateral(state, held, is_used)
+            case ClaimRewards(market=market) if market.id == state.market.id:
+                return pool.claim(state, held)
             case _:
                 raise ActionRefused(market_id=state.market.id, why=f"it is not asked for this market and asset: {action}")
 
@@ -199,8 +217,7 @@ class AaveV3:
     def solvency(self, state: Reserve, held: Position) -> Solvency:
         """GenericLogic.calculateUserAccountData, rounded against the account."""
         one = 10**state.configuration.decimals
-        # Without LTV a first supply is not used as collateral, so none is counted.
-        threshold_bps = state.configuration.threshold_bps if state.configuration.ltv_bps else 0
+        threshold_bps = state.configuration.threshold_bps if held.counts else 0
         worth_usd_e8 = mul_div_down(pool.supplied_raw(state, held.shares_raw), state.price_usd_e8, one)
         return Solvency(
             scope=state.market.address,
@@ -218,7 +235,8 @@ class AaveV3:
 
     def gas(self, action: MarketAction) -> int:
         """Measured on the local chain, approval included."""
-        return GAS[type(action)]
+        counts = isinstance(action, Supply | Withdraw) and rewards.controller(action.market) is not None
+        return GAS[type(action)] + (REWARDS_GAS if counts else 0)
 
     def encode(self, action: MarketAction, account: Address) -> tuple[Call, ...]:
         """The pool call, after the exact approval where the pool takes the asset. Raises UnknownCall."""
@@ -231,6 +249,10 @@ class AaveV3:
                 return (_written(BORROW, market, amount, account),)
             case Repay(market=market, amount=Amount() as amount):
                 return _approved(market, amount), _written(REPAY, market, amount, account)
+            case SetCollateral(market=market, is_used=is_used):
+                return (Call(market.address, SET_COLLATERAL.encode(market.asset.address, is_used)),)
+            case ClaimRewards(market=market):
+                return (rewards.encode(market, account),)
             case Repay(amount=Entire()):
                 raise UnknownCall("a repayment of everything: its approval cannot be exact in advance; repay an amount")
             case _:
@@ -238,6 +260,10 @@ class AaveV3:
 
     def parse(self, call: Call, account: Address, markets: Sequence[Market]) -> Action | None:
         """Bytes back to meaning; None for another beneficiary, rate mode or referral, a value, or one unread byte."""
+        if call.data[:4] == rewards.CLAIM_ALL_REWARDS.selector:
+            return rewards.parse(call, account, markets)
+        if call.data[:4] == SET_COLLATERAL.selector:
+            return _switch(call, markets)
         function = next((known for known in TAILS if known.selector == call.data[:4]), None)
         if function is None or call.value_wei:
             return None
@@ -286,6 +312,17 @@ def _action(function: Function, market: Market, raw: int) -> Action | None:
     if raw == MAX_UINT256:
         return None
     return Supply(market, amount) if function is SUPPLY else Borrow(market, amount)
+
+
+def _switch(call: Call, markets: Sequence[Market]) -> SetCollateral | None:
+    try:
+        asset, is_used = SET_COLLATERAL.decode(call.data)
+    except ValueError:
+        return None
+    if call.value_wei:
+        return None
+    market = next((m for m in markets if m.address == call.target and m.asset.address == asset), None)
+    return SetCollateral(market, bool(is_used)) if market is not None else None
 
 
 def _is_of(state: Reserve, market: Market, amount: Amount | Entire) -> bool:

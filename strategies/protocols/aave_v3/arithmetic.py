@@ -112,6 +112,7 @@ class Version:
     debt_burned: Rounding
     debt_valued: Rounding
     checks_scaled: bool  # caps are compared after scaling (V3.6), not before (V3.0)
+    frees_nothing: bool  # what is not supplied may be switched off as collateral (V3.6), or that reverts too (V3.0)
 
 
 V3_0: Final = Version(
@@ -126,6 +127,7 @@ V3_0: Final = Version(
     debt_burned=mul_div_half_up,
     debt_valued=mul_div_half_up,
     checks_scaled=False,
+    frees_nothing=False,
 )
 
 V3_6: Final = Version(
@@ -140,6 +142,7 @@ V3_6: Final = Version(
     debt_burned=mul_div_down,
     debt_valued=mul_div_up,
     checks_scaled=True,
+    frees_nothing=True,
 )
 
 VERSIONS: Final[Mapping[int, Version]] = {1: V3_0, 10: V3_6}  # by POOL_REVISION

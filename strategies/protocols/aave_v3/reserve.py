@@ -1,6 +1,7 @@
 """One Aave V3 reserve and what the pool does to it, in the pool's own order and rounding.
 
-Refuses what the pool reverts on in a single-reserve view, and borrowing from a siloed reserve, which is not modelled."""
+Refuses what the pool reverts on in a single-reserve view, borrowing from a siloed reserve, which is not modelled, and a claim of
+rewards that the market does not list."""
 
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from strategies.protocols.aave_v3.arithmetic import (
     rates_ray,
     ray_mul,
 )
+from strategies.protocols.aave_v3.rewards import Rewards, counted
 from strategies.protocols.adapter import Applied
 from strategies.units import RAY
 
@@ -56,6 +58,7 @@ class Reserve:
     unbacked_raw: int  # V3.0: unbacked; from V3.4 on: the deficit, in the same place of the curve
     available_raw: int  # what the rate strategy calls available, and what can leave
     price_usd_e8: int
+    rewards: Rewards | None = None  # None: the deployment names no controller
 
 
 def configuration_of(bits: int) -> Configuration:
@@ -127,8 +130,10 @@ def supply(before: Reserve, held: Position, amount_raw: int) -> Applied[Reserve]
     shares_raw = state.version.supply_minted(amount_raw, RAY, state.liquidity_index_ray)
     _not_nothing(state, shares_raw)
     _under_supply_cap(state, amount_raw, shares_raw)
+    counts = held.counts if held.shares_raw else state.configuration.ltv_bps != 0
+    state, held = _counted(state, held)
     after = _flowed(replace(state, scaled_supply_raw=state.scaled_supply_raw + shares_raw), amount_raw)
-    return Applied(after, replace(held, shares_raw=held.shares_raw + shares_raw), _moved(before, -amount_raw))
+    return Applied(after, replace(held, shares_raw=held.shares_raw + shares_raw, counts=counts), _moved(before, -amount_raw))
 
 
 def withdraw(before: Reserve, held: Position, amount: Amount | Entire) -> Applied[Reserve]:
@@ -144,8 +149,10 @@ def withdraw(before: Reserve, held: Position, amount: Amount | Entire) -> Applie
     _not_nothing(state, shares_raw)
     if amount_raw > balance_raw:
         raise InsufficientBalance(what=f"supplied to {state.market.id}", wanted_raw=amount_raw, available_raw=balance_raw)
+    state, held = _counted(state, held)
     after = _flowed(replace(state, scaled_supply_raw=state.scaled_supply_raw - shares_raw), -amount_raw)
-    return Applied(after, replace(held, shares_raw=held.shares_raw - shares_raw), _moved(before, amount_raw))
+    left_raw = held.shares_raw - shares_raw
+    return Applied(after, replace(held, shares_raw=left_raw, counts=held.counts or not left_raw), _moved(before, amount_raw))
 
 
 def borrow(before: Reserve, held: Position, amount_raw: int) -> Applied[Reserve]:
@@ -177,6 +184,37 @@ def repay(before: Reserve, held: Position, amount: Amount | Entire) -> Applied[R
     return Applied(after, replace(held, debt_raw=held.debt_raw - debt_raw), _moved(before, -amount_raw))
 
 
+def set_collateral(state: Reserve, held: Position, is_used: bool) -> Applied[Reserve]:
+    """SupplyLogic.executeUseReserveAsCollateral, without the health of the account's debts. Nothing else of a reserve changes."""
+    _running(state)
+    if not held.shares_raw and (is_used or not state.version.frees_nothing):
+        raise InsufficientBalance(what=f"supplied to {state.market.id}", wanted_raw=1, available_raw=0)
+    if is_used and not held.counts and not state.configuration.ltv_bps:
+        raise ActionRefused(market_id=state.market.id, why="nothing may be borrowed against it (its LTV is zero)")
+    return Applied(state, replace(held, counts=is_used or not held.shares_raw), ())
+
+
+def claim(state: Reserve, held: Position) -> Applied[Reserve]:
+    """RewardsController.claimAllRewards of this reserve's receipts. It asks the pool nothing, so a pause stops it not."""
+    if state.rewards is None:
+        raise ActionRefused(market_id=state.market.id, why="the deployment names no rewards controller for it")
+    if state.rewards.unlisted:
+        also = ", ".join(state.rewards.unlisted)
+        raise ActionRefused(market_id=state.market.id, why=f"a claim also transfers {also}, which the market does not list")
+    after, counted_now = _counted(state, held)
+    arrived = [Amount(reward.asset, reward.accrued_raw) for reward in counted_now.rewards if reward.accrued_raw]
+    kept = tuple([replace(reward, accrued_raw=0) for reward in counted_now.rewards])
+    return Applied(after, replace(counted_now, rewards=kept), tuple(arrived))
+
+
+def _counted(state: Reserve, held: Position) -> tuple[Reserve, Position]:
+    """The rewards up to now, before the account's balance changes (IncentivizedERC20: handleAction)."""
+    if state.rewards is None:
+        return state, held
+    rewards, after = counted(state.rewards, held, timestamp=state.timestamp, supply_raw=state.scaled_supply_raw)
+    return replace(state, rewards=rewards), after
+
+
 def _moved(state: Reserve, raw: int) -> tuple[Amount, ...]:
     return (Amount(state.market.asset, raw),)
 
@@ -202,9 +240,13 @@ def _flowed(state: Reserve, added_raw: int) -> Reserve:
 
 
 def _open(state: Reserve, amount_raw: int) -> None:
-    """What every action asks first (ValidationLogic)."""
+    """What every movement asks first (ValidationLogic)."""
     if amount_raw <= 0:
         raise ActionRefused(market_id=state.market.id, why="the amount is zero")
+    _running(state)
+
+
+def _running(state: Reserve) -> None:
     if not state.configuration.active:
         raise ActionRefused(market_id=state.market.id, why="the reserve is not active")
     if state.configuration.paused:

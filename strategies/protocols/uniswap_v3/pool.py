@@ -14,6 +14,7 @@ from strategies.domain import (
     Collect,
     Market,
     MarketAction,
+    Payout,
     Position,
     Range,
     RemoveLiquidity,
@@ -202,7 +203,7 @@ def is_of_the_pool(action: MarketAction) -> bool:
     """Whether its amounts are of the pool's tokens, in their order where it gives both, and none is below zero."""
     pair = tokens(action.market)
     match action:
-        case Swap(amount_in=given, least_out=least):
+        case Swap(amount_in=given, least_out=least, via=(), payout=Payout.STRAIGHT):
             return (given.asset, least.asset) in (pair, pair[::-1]) and min(given.raw, least.raw) >= 0
         case AddLiquidity(most=most, least=least):
             return all((a.asset, b.asset) == pair and min(a.raw, b.raw) >= 0 for a, b in (most, least))
@@ -247,8 +248,7 @@ def _added(pool: Pool, held: Position, action: AddLiquidity) -> Applied[Pool]:
     target = _entered(pool, held, action.into)
     ticks, claim = target.ticks, _claim(pool, target.ticks)
     bounds_x96 = sqrt_price_at_tick_x96(ticks.lower), sqrt_price_at_tick_x96(ticks.upper)
-    most_raw = action.most[0].raw, action.most[1].raw
-    liquidity_raw = liquidity_for_amounts_down_raw(pool.sqrt_price_x96, bounds_x96, most_raw)
+    liquidity_raw = liquidity_for_amounts_down_raw(pool.sqrt_price_x96, bounds_x96, (action.most[0].raw, action.most[1].raw))
     if liquidity_raw == 0:
         raise refused(pool, "it buys no liquidity")
     if claim is None and tick_of(pool.book, ticks.lower) and tick_of(pool.book, ticks.upper):

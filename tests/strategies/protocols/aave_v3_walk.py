@@ -7,7 +7,19 @@ from typing import Final
 from eth_abi.abi import decode
 from eth_utils.crypto import keccak
 
-from strategies.domain import ALL, Address, Amount, Borrow, MarketAction, Position, Repay, Supply, Withdraw
+from strategies.domain import (
+    ALL,
+    Address,
+    Amount,
+    Borrow,
+    ClaimRewards,
+    MarketAction,
+    Position,
+    Repay,
+    SetCollateral,
+    Supply,
+    Withdraw,
+)
 from strategies.protocols import aave_v3
 from strategies.protocols.aave_v3 import AaveV3, Reserve
 from strategies.protocols.aave_v3 import reserve as pool
@@ -18,6 +30,7 @@ from tests.strategies.protocols.differential import Rules, Scene, Walk, endow
 
 ADAPTER: Final = AaveV3()
 KINDS: Final = (Supply, Withdraw, Borrow, Repay)
+BONUS_BPS: Final = 10_500
 # No collateral, unhealthy, not covered, no LTV: refusals of the account's other holdings, which one reserve does not know.
 # V3.0 says them in digits, V3.6 in errors.
 OF_THE_ACCOUNT: Final = frozenset(
@@ -62,7 +75,12 @@ class Dice:
     random: random.Random
 
     def action(self, state: Reserve, account: Address, held: Position) -> MarketAction:
-        kind, market = self.random.choice(KINDS), self.scene.market
+        market, chance = self.scene.market, self.random.random()
+        if chance < 0.2:
+            return SetCollateral(market, self.random.random() < 0.5)
+        if state.rewards is not None and chance < 0.3:
+            return ClaimRewards(market)
+        kind = self.random.choice(KINDS)
         edge_raw = {
             Supply: state.available_raw,
             Withdraw: pool.supplied_raw(state, held.shares_raw),
@@ -89,16 +107,40 @@ class Dice:
             ("setReserveBorrowing(address,bool)", throw.random() < 0.7),
         )
         closed = 2 if state.configuration.frozen else 3 if state.configuration.paused else None
-        match throw.randrange(8) if closed is None or throw.random() < 0.3 else closed:
+        match throw.randrange(11) if closed is None or throw.random() < 0.3 else closed:
             case 6:
                 evm.transact(stranger, market.address, "mintToTreasury(address[])", [market.asset.address])
-            case 7:
+            case 8 | 9:
+                self.lends_against_it(state, throw.choice((0, state.configuration.threshold_bps)))
+            case 10 if state.rewards is not None:
+                self.gives_more(state.timestamp)
+            case 7 | 10:
                 present = (market.contract("receipt"), throw.randint(1, whole))
                 evm.transact(stranger, market.asset.address, "transfer(address,uint256)", *present)
             case setting:
                 signature, value = settings[setting]
-                configurator = evm.admin[market.id.removeprefix("aave-").split(":")[0]]["configurator"]
-                evm.transact(evm.actors["deployer"], configurator, signature, market.asset.address, value)
+                evm.transact(evm.actors["deployer"], self.configurator(), signature, market.asset.address, value)
+
+    def configurator(self) -> Address:
+        return str(self.scene.evm.admin[self.scene.market.id.removeprefix("aave-").split(":")[0]]["configurator"])
+
+    def lends_against_it(self, state: Reserve, ltv_bps: int) -> None:
+        """How much may be borrowed against it, which is also whether a first supply counts."""
+        evm, signature = self.scene.evm, "configureReserveAsCollateral(address,uint256,uint256,uint256)"
+        limits = (ltv_bps, state.configuration.threshold_bps, BONUS_BPS)
+        evm.transact(evm.actors["deployer"], self.configurator(), signature, self.scene.market.asset.address, *limits)
+
+    def gives_more(self, now: int) -> None:
+        """Another reward a second, or another end of it, past or to come."""
+        throw, evm, market = self.random, self.scene.evm, self.scene.market
+        admin, controller, receipt = evm.actors["deployer"], market.contract("rewards"), market.contract("receipt")
+        reward = market.others[0].address
+        if throw.random() < 0.6:
+            given = [throw.choice((0, 1, 10**15, throw.randint(1, 10**17)))]
+            evm.transact(admin, controller, "setEmissionPerSecond(address,address[],uint88[])", receipt, [reward], given)
+        else:
+            end = now + throw.choice((-1, 0, 1, throw.randint(2, 10**7), 10**8))
+            evm.transact(admin, controller, "setDistributionEnd(address,address,uint32)", receipt, reward, end)
 
 
 def walk_of(evm: Evm, market_id: str, seed: int) -> Walk[Reserve]:

@@ -9,10 +9,12 @@ from strategies.domain import (
     Asset,
     Borrow,
     Claim,
+    ClaimRewards,
     Market,
     MarketAction,
     Position,
     Repay,
+    SetCollateral,
     Shares,
     Stake,
     Supply,
@@ -27,7 +29,9 @@ from strategies.protocols.aave_v3.arithmetic import V3_0, V3_6
 from strategies.protocols.adapter import Adapter
 from strategies.protocols.recorded_index import RecordedIndex
 from strategies.protocols.registry import ADAPTERS, MarketState
+from strategies.protocols.wrapped_native import Wrapping
 from tests.strategies.protocols import (
+    aave_v3_rewards_case,
     compound_v3_case,
     lido_case,
     morpho_blue_case,
@@ -37,6 +41,7 @@ from tests.strategies.protocols import (
     test_pendle,
     test_sky_savings,
     test_stata,
+    uniswap_router_case,
     uniswap_v3_case,
 )
 from tests.strategies.protocols.cases import ONE, recorded, reserve
@@ -79,9 +84,17 @@ def liquidity_raw(state: MarketState, asset: Asset) -> int:
     return state.available_raw or 0
 
 
+def lends_to_aave(market: Market, raw: int) -> tuple[MarketAction, ...]:
+    return *lends_and_borrows(market, raw), SetCollateral(market, True), SetCollateral(market, False)
+
+
+def earns_rewards(market: Market, raw: int) -> tuple[MarketAction, ...]:
+    return *lends_to_aave(market, raw), ClaimRewards(market)
+
+
 def aave(name: str, state: Reserve) -> Specimen:
     held = Position(state.market, 200_000 * ONE, 100_000 * ONE)
-    return Specimen(name, state, held, lends_and_borrows, (10, 50_000 * ONE), liquidity_raw, dust_raw=2, gift_raw=1)
+    return Specimen(name, state, held, lends_to_aave, (10, 50_000 * ONE), liquidity_raw, dust_raw=2, gift_raw=1)
 
 
 def redeems(market: Market, raw: int) -> tuple[MarketAction, ...]:
@@ -140,6 +153,12 @@ def exchange_raw(state: MarketState, asset: Asset) -> int:
     return uniswap_v3_case.pool_raw(state, asset)
 
 
+def wrapped_raw(state: MarketState, asset: Asset) -> int:
+    """The contract has the coin, and owes as much of its token."""
+    assert isinstance(state, Wrapping)
+    return -state.total_wei if asset == state.market.asset else state.total_wei
+
+
 def stakes(market: Market, raw: int) -> tuple[MarketAction, ...]:
     steth, wsteth = (Amount(asset, raw) for asset in market.others)
     staked = Stake(market, Amount(market.asset, raw))
@@ -149,6 +168,12 @@ def stakes(market: Market, raw: int) -> tuple[MarketAction, ...]:
 SPECIMENS = (
     aave("aave_v3 V3.0", reserve(V3_0)),
     aave("aave_v3 V3.6", reserve(V3_6)),
+    Specimen(
+        *("aave_v3 with rewards", aave_v3_rewards_case.STATE, aave_v3_rewards_case.HELD, earns_rewards),
+        sizes=(10, 50_000 * ONE),
+        dust_raw=2,
+        gift_raw=1,
+    ),
     Specimen(
         *("recorded_index", recorded(), Position(recorded().market, 200_000 * ONE), lends),
         sizes=(10, 50_000 * ONE),
@@ -178,6 +203,15 @@ SPECIMENS = (
         *("uniswap_v3", uniswap_v3_case.STATE, uniswap_v3_case.HELD, uniswap_v3_case.writes),
         sizes=(10**6, 10**10),
         pool_raw=exchange_raw,
+    ),
+    Specimen(
+        *("uniswap_router", uniswap_router_case.STATE, Position(uniswap_router_case.ETHER_POOL, 0), uniswap_router_case.trades),
+        sizes=(10**12, 10**16),
+    ),
+    Specimen(
+        *("wrapped_native", uniswap_router_case.WRAPPING, Position(uniswap_router_case.WRAPPED, 0), uniswap_router_case.wraps),
+        sizes=(1, 10**24),
+        pool_raw=wrapped_raw,
     ),
     vault("erc4626 OpenZeppelin", test_erc4626.vault(1, 0)),
     vault("erc4626 OpenZeppelin, offset 6", test_erc4626.vault(1, 6)),

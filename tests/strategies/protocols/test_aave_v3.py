@@ -232,10 +232,6 @@ def test_counts_collateral_down_at_its_threshold_and_debt_up() -> None:
     assert (part.collateral_usd_e8, part.debt_usd_e8) == (199_999_901 * 8_000 // 10_000, 199_999_902)
 
 
-def test_counts_no_collateral_without_ltv() -> None:
-    assert ADAPTER.solvency(given(V3_0, ltv_bps=0), claim(OLD_POOL)).collateral_usd_e8 == 0
-
-
 def test_does_not_write_a_repayment_of_everything_but_reads_it() -> None:
     with pytest.raises(UnknownCall, match="cannot be exact"):
         ADAPTER.encode(Repay(OLD_POOL, ALL), ACCOUNT)

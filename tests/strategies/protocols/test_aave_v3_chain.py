@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.devnet import scenes
 from agent.devnet.chain import Devnet
 from agent.devnet.contracts import send
-from strategies.domain import ALL, Address, Amount, MarketAction, Supply, Withdraw
+from strategies.domain import ALL, Address, Amount, MarketAction, SetCollateral, Supply, Withdraw
 from strategies.protocols.aave_v3 import SCALED_BALANCE_OF
 from strategies.protocols.aave_v3 import reserve as pool
 from strategies.protocols.adapter import Call, Function
@@ -44,7 +44,9 @@ def test_predicts_two_thousand_steps_with_each_action_fifty_times(evm: Evm, mark
     walks = (walked(evm, walk_of, market_id, seed=100 + seed, steps=120) for seed in range(8) for market_id in markets)
     counts = sum(walks, Counter[str]())
     assert actions(counts) >= 2_000
-    assert all(counts[kind.__name__] >= 50 and counts[f"{kind.__name__} refused"] >= 50 for kind in KINDS), counts
+    kinds = [kind.__name__ for kind in (*KINDS, SetCollateral)]
+    assert all(counts[name] >= 50 and counts[f"{name} refused"] >= 50 for name in kinds), counts
+    assert counts["ClaimRewards"] >= (20 if markets == NEW_MARKETS else 0), counts
 
 
 @pytest.mark.parametrize("market_id", MARKETS)

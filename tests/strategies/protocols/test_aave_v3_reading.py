@@ -1,6 +1,7 @@
 """What an Aave pool answers, as it is decoded, and which answers are refused and why."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -159,9 +160,8 @@ def test_an_empty_short_or_missing_answer_is_an_incomplete_read(version: Version
         ADAPTER.decode(state.market, whole[:-1], NOW)
 
 
-def held_answers(*, emode: int = 0, used: int = 0, ltv: int = 7_700) -> list[bytes]:
-    configuration = BITS - 7_700 + ltv
-    return [word(5), word(2), word(emode), word(used), reserve_data(reserve(), configuration=configuration)]
+def held_answers(*, emode: int = 0, used: int = 0) -> list[bytes]:
+    return [word(5), word(2), word(emode), word(used), reserve_data(reserve())]
 
 
 def test_reads_a_claim_in_scaled_units() -> None:
@@ -174,12 +174,18 @@ def test_refuses_an_account_in_emode() -> None:
         ADAPTER.holding(OLD_POOL, held_answers(emode=1))
 
 
-def test_refuses_a_claim_that_counts_for_no_collateral_only_where_debt_is_owed_and_ltv_would_count_it() -> None:
-    owes = 1 << 2 * 9
-    with pytest.raises(UnsupportedState, match="not used as collateral"):
-        ADAPTER.holding(OLD_POOL, held_answers(used=owes))
-    for fine in (held_answers(), held_answers(used=owes | 1 << 2 * ID + 1), held_answers(used=owes, ltv=0)):
-        assert ADAPTER.holding(OLD_POOL, fine) == claim(OLD_POOL, 5, 2)
+def test_reads_whether_a_claim_counts_as_collateral_from_its_own_bit_alone() -> None:
+    own, others = 1 << 2 * ID + 1, 2**256 - 1 ^ 1 << 2 * ID + 1
+    for used in (own, own | others):
+        assert ADAPTER.holding(OLD_POOL, held_answers(used=used)) == claim(OLD_POOL, 5, 2)
+    for used in (0, others):
+        assert ADAPTER.holding(OLD_POOL, held_answers(used=used)) == replace(claim(OLD_POOL, 5, 2), counts=False)
+
+
+@pytest.mark.parametrize("used", [0, 1 << 2 * ID + 1])
+def test_what_is_not_supplied_says_nothing_of_counting(used: int) -> None:
+    nothing = [word(0), word(2), *held_answers(used=used)[2:]]
+    assert ADAPTER.holding(OLD_POOL, nothing) == claim(OLD_POOL, 0, 2)
 
 
 @pytest.mark.parametrize("at", range(5))
