@@ -1,7 +1,7 @@
 """Who chooses among the listed strategies and stances: the rule, or a language model, with the rule in its place on any doubt.
 
 A model sees the table of assessments (ids and rounded figures) and answers with names from the menu and one sentence. Refused,
-and answered by the rule instead: unlisted names, prose, extra keys, long reasons, figures that are not in the table, silence."""
+and answered by the rule instead: unlisted names, prose, extra keys, long answers, links, figures not in the table, silence."""
 
 import json
 import math
@@ -20,6 +20,7 @@ from strategies.tape import Observation
 from wallets.policy import Positive
 
 LONGEST_REASON: Final = 300
+LONGEST_ANSWER: Final = 10_000
 ANSWER_KEYS: Final = ("strategy", "stance", "reason")
 # a quantity in words cannot be traced to the table; "one" and "first" are left to ordinary English
 NUMBER_WORD: Final = re.compile(
@@ -28,6 +29,9 @@ NUMBER_WORD: Final = re.compile(
     r"|half|halves|thirds?|quarters?|doubled?|tripled?|twice|thrice",
     re.IGNORECASE,
 )
+NAME: Final = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})", re.IGNORECASE)  # an address or a hash says no quantity
+# a reason is read by people later, and by their programs, which may follow a link
+LINK: Final = re.compile(r"\w:/|//|\bwww\.|\]\(|\bdata:|\bjavascript:", re.IGNORECASE)
 INSTRUCTIONS: Final = (
     "You choose how idle funds earn interest. You are given a table of lending markets, already assessed, and two lists of "
     "names. Answer with one strategy and one stance from the lists, and a reason of one or two short sentences. Prefer safety "
@@ -91,7 +95,7 @@ class ModelChooser:
             return replace(ruled, note="the model was not asked: there is only one strategy and one stance")
         table = table_of(assessments)
         text, tokens, silence = _ask(self._settings, names, self._menu.stances, table)
-        choice = silence or _choice(text, names, self._menu.stances, table)
+        choice = silence or choice_of(text, names, self._menu.stances, table)
         if isinstance(choice, str):
             reason = f"{ruled.choice.reason}; chosen by rule, because {choice}"
             return Choosing(replace(ruled.choice, reason=reason), "rule", choice, tokens)
@@ -118,7 +122,8 @@ def table_of(assessments: Sequence[Assessment]) -> tuple[Row, ...]:
 
 
 def untraced(reason: str, table: Sequence[Row]) -> tuple[str, ...]:
-    """The figures of a reason that do not stand in the table, in order: digits, signs, and numbers written out."""
+    """The figures of a reason that do not stand in the table, in order: digits, signs, and numbers written out. An address or a
+    hash is a name, and nothing here looks names up."""
     ids = {row[key] for row in table for key in ("market", "asset")}
     for name in sorted(ids, key=len, reverse=True):
         reason = re.sub(rf"(?<![\w.:-]){re.escape(name)}(?![\w:-])", " ", reason)
@@ -129,6 +134,8 @@ def untraced(reason: str, table: Sequence[Row]) -> tuple[str, ...]:
 
 def _is_figure(token: str) -> bool:
     """Whether a word says a quantity, in any script."""
+    if NAME.fullmatch(token):
+        return False
     return bool(NUMBER_WORD.fullmatch(token)) or any(unicodedata.numeric(letter, None) is not None for letter in token)
 
 
@@ -143,22 +150,30 @@ def _percent(share: float) -> str:
     return f"{share * 100:.2f}" if math.isfinite(share) else "unknown"
 
 
-def _choice(text: str, strategies: Sequence[str], stances: Sequence[str], table: Sequence[Row]) -> Choice | str:
+def choice_of(text: str, strategies: Sequence[str], stances: Sequence[str], table: Sequence[Row]) -> Choice | str:
     """A model's answer as a choice, or what is wrong with it. Its own words are quoted nowhere but in an accepted reason."""
     try:
-        answer = json.loads(text, object_pairs_hook=_once)
+        answer = json.loads(text, object_pairs_hook=_once) if len(text) <= LONGEST_ANSWER else None
     except (ValueError, RecursionError):
-        return "the model did not answer with one JSON object"
+        answer = None
+    if answer is None:
+        return f"the model did not answer with one JSON object of at most {LONGEST_ANSWER} characters"
     if not isinstance(answer, dict) or sorted(answer) != sorted(ANSWER_KEYS):
         return f"the model's answer does not have the keys {', '.join(ANSWER_KEYS)} and no other"
     strategy, stance, reason = (answer[key] for key in ANSWER_KEYS)
     if strategy not in strategies or stance not in stances:
         return "the model named a strategy or stance that is not on the menu"
+    doubt = _doubt(reason, table)
+    return doubt or Choice(strategy, stance, reason.strip())
+
+
+def _doubt(reason: object, table: Sequence[Row]) -> str:
+    """What is wrong with a reason; empty where people may read it."""
     if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         return f"the model's reason is not one line of at most {LONGEST_REASON} characters"
-    if untraced(reason, table):
-        return "the model's reason has a figure that is not in the table"
-    return Choice(strategy, stance, reason.strip())
+    if LINK.search(reason):
+        return "the model's reason has a link"
+    return "the model's reason has a figure that is not in the table" if untraced(reason, table) else ""
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -185,6 +200,12 @@ def _schema(strategies: Sequence[str], stances: Sequence[str]) -> dict[str, Any]
     }
 
 
+def question_of(strategies: Sequence[str], stances: Sequence[str], table: Sequence[Row]) -> str:
+    """All that a model is told besides the instructions."""
+    question = {"markets": table, "strategies": list(strategies), "stances": list(stances)}
+    return json.dumps(question, ensure_ascii=True, indent=1)
+
+
 def _ask(
     settings: ModelSettings, strategies: Sequence[str], stances: Sequence[str], table: Sequence[Row]
 ) -> tuple[str, int, str]:
@@ -193,8 +214,7 @@ def _ask(
     from langchain_core.messages import HumanMessage, SystemMessage
     from langsmith import tracing_context
 
-    question = {"markets": table, "strategies": list(strategies), "stances": list(stances)}
-    messages = [SystemMessage(INSTRUCTIONS), HumanMessage(json.dumps(question, ensure_ascii=True, indent=1))]
+    messages = [SystemMessage(INSTRUCTIONS), HumanMessage(question_of(strategies, stances, table))]
     try:
         with openai.DefaultHttpxClient(trust_env=False, follow_redirects=False) as client, tracing_context(enabled=False):
             structured = _model(settings, client).with_structured_output(

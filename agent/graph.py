@@ -106,8 +106,8 @@ def judge(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
 
 
 def approve(state: Cycle, runtime: Runtime[Ports]) -> Cycle:
-    """Wait for a person. Nothing with an effect may ever stand in this node."""
-    if not runtime.context.supervised:
+    """Wait for a person, where the policy wants one. Nothing with an effect may ever stand in this node."""
+    if not runtime.context.supervised or wire.from_text(Approved, state["verdict"]).people == 0:
         return {"approvals": wire.join([])}
     answer = interrupt(state["verdict"])
     return {"held": answer.removeprefix(NO)} if answer.startswith(NO) else {"approvals": answer}

@@ -6,13 +6,12 @@ each problem is one line that says where, what was found and what to write inste
 import json
 import os
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Final, cast, get_args, get_origin
+from typing import Annotated, Final, cast, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,20 +20,23 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from agent.chooser import ModelSettings
 from agent.prices import PriceSettings
+from agent.settings_file import EXAMPLE, Content, Written, holds, nested, over, read
 from strategies.benchmarks import EqualWeight, Idle
 from strategies.catalogue import STANCES, Menu, Strategy
 from strategies.decide import DecideSettings
 from strategies.domain import Deployment
 from strategies.errors import SettingsError
 from strategies.lending_rotation import LendingRotation
-from strategies.protocols.registry import deployment_from
 from strategies.rebalance import Gate
-from wallets.policy import TESTNETS, NonNegative, Policy, Positive
+from wallets import acknowledged
+from wallets.compliance import never_live
+from wallets.deployments import read_deployment
+from wallets.endpoints import LOCAL_CHAIN_ID
+from wallets.figures import NONE, NonNegative, Positive
+from wallets.policy import TESTNETS, Policy
 
-EXAMPLE: Final = "usufruct.example.toml"
 PREFIX: Final = "USUFRUCT_"
 DELIMITER: Final = "__"
-NONE: Final = "none"  # TOML has no null
 STRATEGIES: Final = ("lending_rotation", "equal_weight", "idle")
 LIMITS: Final = ("policy", "prices", "strategy")  # sections whose missing figures must not be guessed
 ENVIRONMENT_ONLY: Final = ("model", "api_key")
@@ -51,7 +53,6 @@ KINDS: Final[Mapping[str, str]] = {
     "string_type": "write text in quotes",
 }
 FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
-Content = dict[str, Any]  # what the outside wrote, before it is anything
 
 
 def _http(url: SecretStr) -> SecretStr:
@@ -75,6 +76,7 @@ class ChainSettings(BaseModel):
 
     model_config = FROZEN
     endpoint: Annotated[SecretStr, AfterValidator(_http)]
+    second_endpoint: Annotated[SecretStr, AfterValidator(_http)] | None = None  # must agree with the first
     deployment: Path
     read_timeout_seconds: Positive
 
@@ -148,26 +150,25 @@ class Given:
 
     arguments: Content
     variables: Content
-    file: Content
-    path: Path
+    file: Written
 
     def where(self, keys: Sequence[str | int]) -> str:
         """The place whose word counts for a key; empty where none says it."""
-        if _holds(self.arguments, keys):
+        if holds(self.arguments, keys):
             return "an argument"
-        if _holds(self.variables, keys):
+        if holds(self.variables, keys):
             names = [PREFIX + DELIMITER.join(map(str, keys[:end])).upper() for end in range(len(keys), 0, -1)]
             return next((name for name in names if name in _variables()), PREFIX + "…")
-        return str(self.path) if _holds(self.file, keys) else ""
+        return self.file.place(keys) if holds(self.file.content, keys) else ""
 
 
 def load_settings(path: Path, overrides: Mapping[str, object]) -> Settings:
     """The settings; `overrides` are dotted keys ("policy.max_day_usd"). Raises SettingsError, one line a problem."""
-    given = Given(_nested(overrides), _environment(), _file(path), path)
-    content = _over(_over(given.file, given.variables), given.arguments)
+    given = Given(nested(overrides), _environment(), read(path))
+    content = over(over(_rooted(given.file), given.variables), given.arguments)
     policy = content.get("policy")
     if isinstance(policy, dict) and policy.get("treasury") == NONE:
-        content = _over(content, {"policy": {"treasury": None}})
+        content = over(content, {"policy": {"treasury": None}})
     problems = list(_misplaced(given))
     try:
         settings = Settings(**content)
@@ -185,14 +186,10 @@ def policy_variables() -> tuple[str, ...]:
 
 def load_deployment(settings: Settings) -> Deployment:
     """The deployment, once it fits the settings. Raises SettingsError, one line a problem."""
-    path = settings.chain.deployment
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"chain.deployment: {path} cannot be read ({error.strerror}); name a deployment file") from error
-    except ValueError as error:
-        raise SettingsError(f"chain.deployment: {path} is no JSON; name a deployment file") from error
-    deployment = deployment_from(content)
+        deployment = read_deployment(settings.chain.deployment)
+    except SettingsError as error:
+        raise SettingsError(f"chain.deployment: {error}") from None
     if problems := list(_unfit(settings, deployment)):
         raise SettingsError("\n".join(problems))
     return deployment
@@ -224,11 +221,20 @@ def _unsafe(settings: Settings) -> Iterator[str]:
         yield f"policy.chain_id: live runs are on test chains only ({listed}), found {policy.chain_id}; use paper mode"
     if not policy.operators:
         yield "policy.operators: a live run needs a person who can say yes; enrol one under [[policy.operators]]"
+    if why := never_live(policy.compliance):
+        yield f"policy.compliance.jurisdiction: {why}"
+    if policy.compliance.screening is None and policy.chain_id != LOCAL_CHAIN_ID:
+        yield "policy.compliance.screening: only a private chain needs no list of addresses; name the file of one"
+    try:
+        acknowledged.read(wallet.folder)
+    except SettingsError as error:
+        yield f"wallet.folder: {error}"
     for key, path in (("keystore", wallet.keystore), ("password_file", wallet.password_file)):
         if path is not None and (why := _exposed(path)):
             yield f"wallet.{key}: {path} {why}"
-    if wallet.keystore.is_file() and (found := _keystore_account(wallet.keystore)) != policy.account:
-        yield f"policy.account: found {policy.account}, but the keystore holds {found or 'no address'}; write the same in both"
+    if wallet.keystore.is_file() and (found := _keystore_account(wallet.keystore)) != _signing(policy):
+        named = "policy.account" if policy.safe is None else "policy.safe.member"
+        yield f"{named}: found {_signing(policy)}, but the keystore holds {found or 'no address'}; write the same in both"
 
 
 def _exposed(path: Path) -> str:
@@ -240,6 +246,11 @@ def _exposed(path: Path) -> str:
     if not stat.S_ISREG(mode):
         return "is no file"
     return f"is open to others (mode {stat.S_IMODE(mode):o}); run `chmod 600 {path}`" if mode & 0o177 else ""
+
+
+def _signing(policy: Policy) -> str:
+    """Whose key signs."""
+    return policy.account if policy.safe is None else policy.safe.member
 
 
 def _keystore_account(path: Path) -> str:
@@ -282,29 +293,25 @@ def _environment() -> Content:
     raise SettingsError(f'{where}: a list or table is written as JSON, such as ["one", "two"]')
 
 
-def _file(path: Path) -> Content:
+def _rooted(file: Written) -> Content:
     """What the file says, its relative paths taken from its own folder."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        remedy = f"copy {EXAMPLE} and change what is yours, or name another file (`usufruct demo` needs none)"
-        raise SettingsError(f"{path}: no such file; {remedy}") from None
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}); name a settings file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is no TOML: {error}") from None
-    for section, field in _paths():
-        table = content.get(section)
-        if isinstance(table, dict) and isinstance(table.get(field), str):
-            table[field] = str(path.parent / Path(table[field]).expanduser())
+    content = file.content
+    for *sections, field in _paths(Settings):
+        if holds(content, (*sections, field)):
+            table = reduce(lambda inner, section: inner[section], sections, content)
+            if isinstance(table[field], str) and table[field] != NONE:
+                rooted = str(file.path.parent.absolute() / Path(table[field]).expanduser())
+                content = over(content, nested({".".join((*sections, field)): rooted}))
     return content
 
 
-def _paths() -> Iterator[tuple[str, str]]:
-    for section, shape in Settings.model_fields.items():
-        for field, info in (_table(shape.annotation) or Settings).model_fields.items():
-            if Path in (info.annotation, *get_args(info.annotation)):
-                yield section, field
+def _paths(shape: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """The keys of every setting that is a path."""
+    for name, field in shape.model_fields.items():
+        if Path in (field.annotation, *get_args(field.annotation)):
+            yield (name,)
+        elif (table := _table(field.annotation)) is not None and get_origin(field.annotation) is not tuple:
+            yield from ((name, *keys) for keys in _paths(table))
 
 
 def _misplaced(given: Given) -> Iterator[str]:
@@ -313,10 +320,10 @@ def _misplaced(given: Given) -> Iterator[str]:
         section = name.removeprefix(PREFIX).partition(DELIMITER)[0].lower()
         if section not in Settings.model_fields:
             yield f"{name}: no such setting{_nearest(section, tuple(Settings.model_fields))}"
-    for place in ((given.arguments, "an argument"), (given.file, str(given.path))):
-        if _holds(place[0], ENVIRONMENT_ONLY):
+    for content, place in ((given.arguments, "an argument"), (given.file.content, given.file.place(ENVIRONMENT_ONLY))):
+        if holds(content, ENVIRONMENT_ONLY):
             key, name = ".".join(ENVIRONMENT_ONLY), PREFIX + DELIMITER.join(ENVIRONMENT_ONLY).upper()
-            yield f"{key} in {place[1]}: a secret is given by environment only; remove it and set {name}"
+            yield f"{key} in {place}: a secret is given by environment only; remove it and set {name}"
 
 
 def _line(details: ErrorDetails, given: Given) -> str:
@@ -324,7 +331,7 @@ def _line(details: ErrorDetails, given: Given) -> str:
     keys, kind = details["loc"], details["type"]
     key = ".".join(map(str, keys))
     if kind == "missing":
-        return f"{key}: missing; {_how_to_write(keys, given.path)}"
+        return f"{key}: missing; {_how_to_write(keys, given.file)}"
     place = given.where(keys)
     where = f"{key} in {place}" if place else key
     holder, shape = _shapes(keys)
@@ -337,15 +344,15 @@ def _line(details: ErrorDetails, given: Given) -> str:
     return f"{where}: found {details['input']!r}; {what}" if shown else f"{where}: {what}"
 
 
-def _how_to_write(keys: Sequence[str | int], path: Path) -> str:
+def _how_to_write(keys: Sequence[str | int], file: Written) -> str:
     _, shape = _shapes(keys)
     if any(isinstance(key, int) for key in keys):
         return f"write `{keys[-1]} = …` in each entry of {keys[0]}.{keys[1]}"
     if _table(shape) is not None and get_origin(shape) is not tuple:
-        return f"write a section [{'.'.join(map(str, keys))}] in {path}; {EXAMPLE} has a complete one"
+        return f"write a section [{'.'.join(map(str, keys))}] in {file.path}; {EXAMPLE} has a complete one"
     why = "limits have no defaults: " if keys[0] in LIMITS else ""
     under, name = ".".join(map(str, keys[:-1])), DELIMITER.join(map(str, keys)).upper()
-    return f"{why}write `{keys[-1]} = …` under [{under}] in {path}, or set {PREFIX}{name}"
+    return f"{why}write `{keys[-1]} = …` under [{under}] in {file.place(keys[:-1])}, or set {PREFIX}{name}"
 
 
 def _shapes(keys: Sequence[str | int]) -> tuple[type[BaseModel] | None, object]:
@@ -368,29 +375,3 @@ def _table(shape: object) -> type[BaseModel] | None:
 def _nearest(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
-
-
-def _nested(overrides: Mapping[str, object]) -> Content:
-    content: Content = {}
-    for key, value in overrides.items():
-        *sections, name = key.split(".")
-        content = _over(content, reduce(lambda inner, section: {section: inner}, reversed(sections), {name: value}))
-    return content
-
-
-def _over(below: Content, above: Content) -> Content:
-    """Two nested tables as one; where both speak, the second counts."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        merged[key] = _over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _holds(content: object, keys: Sequence[str | int]) -> bool:
-    for key in keys:
-        parts = dict(enumerate(content)) if isinstance(content, list) else content
-        if not isinstance(parts, dict) or key not in parts:
-            return False
-        content = parts[key]
-    return True

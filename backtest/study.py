@@ -21,8 +21,10 @@ from strategies.errors import BadTape
 from strategies.lending_rotation import LendingRotation
 from strategies.rebalance import Gate
 from strategies.tape import Tape
-from strategies.units import SECONDS_PER_DAY, USD_E8, WAD
-from wallets.policy import Policy
+from strategies.units import BPS, SECONDS_PER_DAY, USD_E8, WAD
+from wallets.compliance import Compliance
+from wallets.figures import NONE
+from wallets.policy import Concentration, Exchange, Pace, People, Policy
 
 ACCOUNT: Final[Address] = "0x" + "b7" * 20  # nobody's: nothing is ever signed here
 ETHER_WEI: Final = 1_000 * WAD  # held apart for gas; what is burned of it is taken off the result
@@ -158,17 +160,41 @@ def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
         max_transaction_usd=usd,
         max_day_usd=usd,
         max_market_usd=usd,
+        max_protocol_usd=usd,
+        max_issuer_usd=usd,
         max_calls=32,
         min_health_factor_bps=10_000,
         max_fee_gwei=1_000_000,
         max_priority_fee_gwei=1_000_000,
         max_gas_per_transaction=30_000_000,
+        max_transaction_gas_usd=usd,
         max_day_gas_usd=usd,
         min_native_reserve_wei=0,
         max_reading_age_seconds=SECONDS_PER_DAY,
         max_price_age_seconds=SECONDS_PER_DAY,
         max_plan_age_blocks=1_000_000,
         approval_expiry_seconds=int(np.max(late, initial=0)) + 1,
+        price_sources=("oracle",),
+        people=People(max_unattended_usd=0, two_people_above_usd=None, gather_seconds=0, resume_people=1),
+        concentration=Concentration(max_protocol_bps=BPS, max_asset_bps=BPS, max_issuer_bps=BPS),
+        exchange=Exchange(
+            max_slippage_bps=BPS,
+            max_loss_day_bps=BPS,
+            max_price_gap_bps=BPS,
+            max_deadline_seconds=SECONDS_PER_DAY,
+            max_quote_age_blocks=1_000_000,
+            pegged=(),
+            min_peg_bps=1,
+        ),
+        pace=Pace(max_plans_hour=1_000_000, reversal_seconds=0, repeat_seconds=0),
+        compliance=Compliance(
+            jurisdiction="CN",  # where backtests are all that is allowed
+            profile=NONE,
+            denied_assets=(),
+            real_world_assets=NONE,
+            screening=None,
+            max_screening_age_seconds=SECONDS_PER_DAY,
+        ),
         operators=(),
     )
 

@@ -1,4 +1,5 @@
-"""Through the keeper, with a person's yes, on bytecode: into each protocol that lends, a week of interest, and all out again."""
+"""Through the keeper, with a person's yes, on bytecode: into each protocol that lends, a week of interest, and all out again,
+rewards last."""
 
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from agent.devnet import scenes
 from agent.graph import Waiting
-from strategies.domain import Amount, Market, MarketAction, Plan, Supply, Withdraw
+from strategies.domain import Amount, ClaimRewards, Market, MarketAction, Plan, Supply, Withdraw
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Reading
 from strategies.units import SECONDS_PER_DAY
@@ -58,5 +59,15 @@ def test_every_protocol_that_lends_is_entered_and_left_by_the_guarded_wallet(tmp
             ledger.post(entries_of(receipt, deployment, account, seen.timestamp))
             seen, portfolio = blocks.read(on.session.endpoint, deployment, account)
             reconcile(ledger, portfolio, seen, deployment)
-            assert portfolio.position(market).is_empty
+            assert portfolio.position(market).shares_raw == 0
             assert receipt.transfers[-1].raw > SUPPLIED_RAW
+
+        due = [held for held in portfolio.positions if held.rewards]
+        assert due, "a week of rewards is due"
+        for held in due:
+            receipt = carried_out(on, seen, ClaimRewards(held.market))
+            ledger.post(entries_of(receipt, deployment, account, seen.timestamp))
+            seen, portfolio = blocks.read(on.session.endpoint, deployment, account)
+            reconcile(ledger, portfolio, seen, deployment)
+            assert [transfer.raw for transfer in receipt.transfers] == [reward.accrued_raw for reward in held.rewards]
+        assert portfolio.positions == ()

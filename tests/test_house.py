@@ -11,6 +11,7 @@ import pytest
 from strategies import domain
 from strategies.domain import Amount, Approve, Revoke, Transfer
 from strategies.protocols import registry
+from strategies.revocations import Lockdown, RevokeOperator, RevokePermit, RevokeToken
 from tests import worlds
 from tests.strategies.protocols.specimens import SPECIMENS
 
@@ -61,6 +62,7 @@ HOMES = {
     "pydantic_settings": ("agent/settings.py",),
     "typer": ("agent/cli/",),
     "rich": ("agent/cli/",),
+    "yaml": ("agent/verify/attacks/catalogue.py",),
     "sqlite3": ("wallets/store.py", "agent/graph.py"),
     "cryptography": ("wallets/operators.py", "wallets/audit.py", "wallets/sealing.py"),
 }
@@ -135,8 +137,13 @@ def test_every_action_has_an_encoder() -> None:
     raw, spender = Amount(worlds.USDC, 5), "0x" + "aa" * 20
     of_tokens = (Approve(raw, spender), Revoke(worlds.USDC, spender), Transfer(raw, worlds.ACCOUNT))
     of_markets = [action for specimen in SPECIMENS for action in specimen.writes(specimen.market, 10**6)]
-    assert {type(action) for action in (*of_tokens, *of_markets)} == set(get_args(domain.Action))
-    assert all(registry.encode(action, worlds.ACCOUNT) for action in (*of_tokens, *of_markets))
+    of_grants = (
+        *(RevokeOperator(spender, spender), RevokeToken(spender, 5)),
+        *(RevokePermit(spender, worlds.USDC, spender), Lockdown(spender, ((worlds.USDC, spender),))),
+    )
+    actions = (*of_tokens, *of_grants, *of_markets)
+    assert {type(action) for action in actions} == set(get_args(domain.Action))
+    assert all(registry.encode(action, worlds.ACCOUNT) for action in actions)
 
 
 def test_no_path_of_one_machine_and_no_download_address_is_written_down() -> None:

@@ -69,3 +69,37 @@ def holding(market: Market, shares_raw: int = MILLION_RAW, *, idle_raw: int = 0)
 def look(of: Tape, portfolio: Portfolio, *, row: int = -1, moved_at: int | None = None) -> Observation:
     """What is seen at a row; -1 is the last."""
     return Observation(of, len(of) - 1 if row < 0 else row, ACCOUNT, portfolio, moved_at)
+
+
+# The tables of a policy so wide that nothing of them binds; a test tightens what it is about.
+TABLES: dict[str, dict[str, object]] = {
+    "people": {"max_unattended_usd": 0, "two_people_above_usd": None, "gather_seconds": 600, "resume_people": 1},
+    "concentration": {"max_protocol_bps": 10_000, "max_asset_bps": 10_000, "max_issuer_bps": 10_000},
+    "exchange": {
+        "max_slippage_bps": 50,
+        "max_loss_day_bps": 150,
+        "max_price_gap_bps": 200,
+        "max_deadline_seconds": 1_200,
+        "max_quote_age_blocks": 5,
+        "pegged": ("USDC", "DAI"),
+        "min_peg_bps": 1,
+    },
+    "pace": {"max_plans_hour": 1_000_000, "reversal_seconds": 0, "repeat_seconds": 0},
+    "compliance": {
+        "jurisdiction": "CH",
+        "profile": "none",
+        "denied_assets": (),
+        "real_world_assets": "none",
+        "screening": None,
+        "max_screening_age_seconds": 86_400,
+    },
+}
+
+
+def tables(changes: dict[str, object]) -> dict[str, object]:
+    """The wide tables with what a test changes of them; a change names a table and some of its keys."""
+    return {name: {**table, **_table(changes.get(name))} for name, table in TABLES.items()}
+
+
+def _table(change: object) -> dict[str, object]:
+    return change if isinstance(change, dict) else {}

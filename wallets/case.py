@@ -1,12 +1,14 @@
 """What the guard judges, and what things in it are worth. Refuses to value what has no fresh price: an error, never zero."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from strategies.domain import (
     NATIVE,
     Action,
+    Address,
     Amount,
     Approve,
     Asset,
@@ -16,18 +18,25 @@ from strategies.domain import (
     MarketAction,
     Portfolio,
     Repay,
-    Revoke,
+    Revocation,
+    Stake,
     Supply,
+    Swap,
+    SwapFor,
     Transfer,
     Withdraw,
+    Wrap,
 )
 from strategies.errors import IncompleteRead, UnknownMarket
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.tape import Reading
-from strategies.units import WAD, mul_div_up
+from strategies.units import USD_E8, WAD, mul_div_down, mul_div_up
 from wallets.policy import Policy
-from wallets.wallet import Allowance, Effects
+from wallets.screening import UNSCREENED, Screening, Unscreened
+from wallets.wallet import OWN_FEES, Allowance, Effects, Move, Reason, Stated, Wish
+
+World: TypeAlias = tuple[Sequence[MarketState | None], Portfolio]  # markets in the deployment's order, and the account
 
 CLOCK_SKEW_SECONDS: Final = 15  # a block may be so far ahead of our clock, as Ethereum's own clients allow
 
@@ -39,6 +48,7 @@ class Fees:
     max_fee_wei: int
     max_priority_fee_wei: int
     gas_limits: tuple[int, ...]  # a call
+    data_fees_wei: tuple[int, ...] | None = ()  # the most that a rollup asks for each call's data; None: it did not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +75,47 @@ class Case:
     paused: str  # "" or why nothing but revocations is signed
     standing: tuple[Allowance, ...] = ()  # what may be taken before the calls
     reduced: str = ""  # or why nothing is signed but what reduces risk
+    changed: tuple[tuple[Address, str], ...] = ()  # what the plan depends on and is not as pinned: an address, and why
+    mismeasured: tuple[str, ...] = ()  # which tokens of the plan say they have other decimals than are pinned
+    after: World | None = None  # what the models say stands after the plan
+    past: tuple[Move, ...] = ()  # what the wallet did in the last 24 hours and is about to do, oldest first
+    stated: tuple[Stated, ...] = ()
+    payer_wei: int | None = None  # the native coin of whoever pays for gas; None: the account itself
+    wish: Wish = OWN_FEES
+    screening: Screening | Unscreened = UNSCREENED  # who must not be dealt with, as of now
+    objections: tuple[Reason, ...] = ()  # what a second endpoint says otherwise
+    # What every check asks, worked out once:
+    prices: Mapping[Address, int] = field(init=False, repr=False, compare=False)  # USD with 8 decimals, of what has a fresh one
+    touching: tuple[tuple[int, MarketAction], ...] = field(init=False, repr=False, compare=False)
+    spending: tuple[tuple[int, Amount], ...] = field(init=False, repr=False, compare=False)
+    states: Mapping[str, MarketState | None] = field(init=False, repr=False, compare=False)  # by market
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prices", _prices(self))
+        object.__setattr__(self, "touching", tuple(_touching(self.actions)))
+        object.__setattr__(self, "spending", tuple(_spending(self.actions)))
+        object.__setattr__(self, "states", states_of(self, self.reading.states))
 
 
-def market_actions(case: Case) -> Iterator[tuple[int, MarketAction]]:
+def market_actions(case: Case) -> tuple[tuple[int, MarketAction], ...]:
     """The actions that touch a market, with their calls' places."""
-    for at, action in enumerate(case.actions):
-        if action is not None and not isinstance(action, Approve | Revoke | Transfer):
+    return case.touching
+
+
+def _touching(actions: Sequence[Action | None]) -> Iterator[tuple[int, MarketAction]]:
+    for at, action in enumerate(actions):
+        if action is not None and not isinstance(action, Approve | Revocation | Transfer):
             yield at, action
 
 
 def only_revokes(case: Case) -> bool:
-    """Whether all a plan does is to take allowances back; a plan of nothing does not."""
+    """Whether all a plan does is to take back what others may; a plan of nothing does not."""
     return revokes(case.actions)
 
 
 def revokes(actions: Sequence[Action | None]) -> bool:
     """The same of actions that were read back."""
-    return bool(actions) and all(isinstance(action, Revoke) for action in actions)
+    return bool(actions) and all(isinstance(action, Revocation) for action in actions)
 
 
 def reduces(actions: Sequence[Action | None]) -> bool:
@@ -89,37 +123,90 @@ def reduces(actions: Sequence[Action | None]) -> bool:
     their kinds only: what a supply may mend, and how far, is the guard's question."""
     following = (*actions[1:], None)
     return bool(actions) and all(
-        isinstance(action, Revoke | Withdraw | Repay) or (isinstance(action, Approve) and isinstance(then, Repay))
+        isinstance(action, Revocation | Withdraw | Repay) or (isinstance(action, Approve) and isinstance(then, Repay))
         for action, then in zip(actions, following, strict=True)
     )
 
 
-def spends(case: Case) -> Iterator[tuple[int, Amount]]:
-    """What leaves the account, and what is borrowed, with the calls' places."""
-    for at, action in enumerate(case.actions):
-        if isinstance(action, Supply | Borrow | Transfer):
-            yield at, action.amount
+def usd(usd_e8: int) -> str:
+    """Dollars as a person reads them."""
+    return f"{usd_e8 / USD_E8:,.2f} USD"
+
+
+def calls_digest(calls: Sequence[Call]) -> str:
+    """sha256 over exactly these calls, each with its lengths, so that no two lists read alike."""
+    content = [f"{call.target},{call.value_wei},{len(call.data)},".encode() + call.data for call in calls]
+    return hashlib.sha256(b"".join(content)).hexdigest()
+
+
+def spends(case: Case) -> tuple[tuple[int, Amount], ...]:
+    """What leaves the account, a wrapped coin too, and what is borrowed, with the calls' places."""
+    return case.spending
+
+
+def _spending(actions: Sequence[Action | None]) -> Iterator[tuple[int, Amount]]:
+    for at, action in enumerate(actions):
+        match action:
+            case Supply(amount=amount) | Borrow(amount=amount) | Transfer(amount=amount) | Stake(amount=amount):
+                yield at, amount
+            case Swap(amount_in=amount) | SwapFor(most_in=amount):
+                yield at, amount
+            case Wrap(amount=amount) if amount.asset.address == NATIVE:
+                yield at, amount
 
 
 def state_of(case: Case, market: Market) -> MarketState:
     """A market's state in the reading. Raises UnknownMarket, IncompleteRead."""
-    for known, state in zip(case.deployment.markets, case.reading.states, strict=True):
-        if known.id == market.id:
-            if state is None:
-                raise IncompleteRead(f"{market.id} could not be read")
-            return state
-    raise UnknownMarket(market.id)
+    if market.id not in case.states:
+        raise UnknownMarket(market.id)
+    state = case.states[market.id]
+    if state is None:
+        raise IncompleteRead(f"{market.id} could not be read")
+    return state
+
+
+def states_of(case: Case, states: Sequence[MarketState | None]) -> Mapping[str, MarketState | None]:
+    """States by their markets; nothing where they are not one for each."""
+    markets = case.deployment.markets
+    return {market.id: state for market, state in zip(markets, states, strict=True)} if len(markets) == len(states) else {}
 
 
 def price_usd_e8(case: Case, asset: Asset) -> int | None:
-    """The highest fresh price of an asset: no source can make spending look cheaper than another says. None: there is none."""
+    """The highest fresh price of an asset: no source can make spending look cheaper than another says. Where the deployment names
+    its feed, that alone says it, because other oracles do not say how old they are. None: there is none."""
+    return case.prices.get(asset.address)
+
+
+def _prices(case: Case) -> Mapping[Address, int]:
     oldest, latest = case.now - case.policy.max_price_age_seconds, case.now + CLOCK_SKEW_SECONDS
-    address, quotes = asset.address, case.reading.quotes
-    prices = [quote.usd_e8 for quote in quotes if quote.asset.address == address and oldest <= quote.timestamp <= latest]
-    for market, state in zip(case.deployment.markets, case.reading.states, strict=True):
-        if market.asset.address == address and state is not None and oldest <= state.timestamp <= latest:
-            prices.append(adapter_of(market).price_usd_e8(state) or 0)
-    return max(prices, default=0) or None
+    disputed = {name for name, _ in case.reading.refused}  # what a feed or oracles that disagree left without a price has none
+    prices: dict[Address, int] = {}
+    for quote in case.reading.quotes:
+        if oldest <= quote.timestamp <= latest and quote.usd_e8 > prices.get(quote.asset.address, 0):
+            prices[quote.asset.address] = quote.usd_e8
+    for market, state in zip(case.deployment.markets, case.reading.states, strict=False):
+        address = market.asset.address
+        if state is None or market.asset.symbol in disputed:
+            continue
+        if address not in case.deployment.feeds and oldest <= state.timestamp <= latest:
+            said = adapter_of(market).price_usd_e8(state) or 0
+            prices[address] = max(said, prices.get(address, 0))
+    return {address: price for address, price in prices.items() if price}
+
+
+def unpriced(case: Case, asset: Asset) -> str:
+    """Why an asset has no price, and what would give it one."""
+    limit_seconds = case.policy.max_price_age_seconds
+    if (why := dict(case.reading.refused).get(asset.symbol)) is not None:
+        return f"{asset.symbol} has no price: {why}; it has one again when its witnesses answer and agree"
+    ages = [(case.now - quote.timestamp, quote.source) for quote in case.reading.quotes if quote.asset.address == asset.address]
+    if not ages:
+        return f"{asset.symbol} has no price: no feed and no market of the deployment gives one"
+    age_seconds, source = min(ages)
+    return (
+        f"the price of {asset.symbol} by {source} is {age_seconds} s old; at most {limit_seconds} s (max_price_age_seconds): "
+        "wait for its next answer"
+    )
 
 
 def value_usd_e8(case: Case, amount: Amount) -> int:
@@ -128,6 +215,11 @@ def value_usd_e8(case: Case, amount: Amount) -> int:
     if price is None:
         raise IncompleteRead(f"{amount.asset.symbol} has no fresh price")
     return mul_div_up(amount.raw, price, 10**amount.asset.decimals)
+
+
+def usd_e8_down(amount: Amount, price_usd_e8: int) -> int:
+    """An amount's worth at a price, rounded down."""
+    return mul_div_down(amount.raw, price_usd_e8, 10**amount.asset.decimals)
 
 
 def spend_usd_e8(case: Case) -> int:
@@ -141,9 +233,9 @@ def native_of(case: Case) -> Asset | None:
 
 
 def gas_wei(case: Case) -> int:
-    """The most the calls can cost: limits at the fee cap; without fees, the models' gas at the block's base fee."""
+    """The most the calls can cost: limits at the fee cap, and their data; without fees, the models' gas at the base fee."""
     if case.fees is not None:
-        return sum(case.fees.gas_limits) * case.fees.max_fee_wei
+        return sum(case.fees.gas_limits) * case.fees.max_fee_wei + sum(case.fees.data_fees_wei or ())
     return sum(case.expected.gas_used) * case.reading.base_fee_wei if case.expected is not None else 0
 
 

@@ -9,41 +9,59 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from strategies.domain import (
+    NATIVE,
+    Action,
     Address,
     Amount,
     Borrow,
+    ClaimRewards,
     Entire,
     Lending,
     Market,
     Position,
+    SetCollateral,
     Shares,
     Supply,
+    Swap,
+    SwapFor,
     Transfer,
+    Unwrap,
     Withdraw,
+    Wrap,
     written,
 )
+from strategies.errors import UnknownCall
 from strategies.protocols.registry import adapter_of, encode
-from strategies.units import GWEI, USD_E8, WAD
+from strategies.units import USD_E8
 from wallets import unreadable
 from wallets.approvals import exact_approvals, no_allowance_left
 from wallets.case import (
     CLOCK_SKEW_SECONDS,
     Case,
     Fees,
-    gas_usd_e8,
-    gas_wei,
     market_actions,
-    native_of,
     only_revokes,
     price_usd_e8,
     spend_usd_e8,
     spends,
     state_of,
+    unpriced,
+    usd,
     value_usd_e8,
 )
+from wallets.decimals import denominated
+from wallets.exposure import repays_what_is_owed, within_exposure
+from wallets.gas import affordable, ordinary_gas, reserve_kept, within_gas_budget
 from wallets.health import healthy
+from wallets.pace import paced
+from wallets.permitted import compliant, screened
 from wallets.policy import TESTNETS
+from wallets.second import agreed
+from wallets.sequencer import sequencer_up
+from wallets.stated import as_stated
 from wallets.stops import not_paused
+from wallets.trading import in_time, least_is_fair, on_peg, prices_agree, within_loss_budget, worth_kept
+from wallets.unchanged import unchanged
 from wallets.wallet import Effects, Reason
 
 __all__ = ["CHECKS", "Case", "Check", "Fees"]
@@ -51,6 +69,16 @@ __all__ = ["CHECKS", "Case", "Check", "Fees"]
 
 Reasons: TypeAlias = tuple[Reason, ...]
 Check: TypeAlias = Callable[[Case], Reasons]
+
+
+WEIGHED: Final[Mapping[type[Action], tuple[str, ...]]] = {  # where the rules here know what such an action means
+    Swap: ("uniswap_router",),
+    SwapFor: ("uniswap_router",),
+    Wrap: ("wrapped_native",),
+    Unwrap: ("wrapped_native",),
+    SetCollateral: ("aave_v3",),
+    ClaimRewards: ("aave_v3",),
+}
 
 
 def right_chain(case: Case) -> Reasons:
@@ -69,9 +97,10 @@ def readable(case: Case) -> Reasons:
     """Every call was read back, by an adapter, to its last byte."""
     return tuple(
         [
-            unreadable.reason(at, call, case.policy.account, case.deployment)
+            reason
             for at, (call, action) in enumerate(zip(case.calls, case.actions, strict=True))
             if action is None
+            for reason in unreadable.reasons(at, call, case.policy.account, case.deployment)
         ]
     )
 
@@ -80,32 +109,45 @@ def canonical(case: Case) -> Reasons:
     """What was read back is written as exactly the same bytes."""
     reasons = []
     for at, (call, action) in enumerate(zip(case.calls, case.actions, strict=True)):
-        if action is not None and call not in encode(action, case.policy.account):
-            text = f"call {at} reads as {type(action).__name__} but is not its canonical bytes; encode it again"
-            reasons.append(Reason("calldata", text))
+        if action is None:
+            continue
+        try:
+            own = encode(action, case.policy.account)
+        except UnknownCall as error:
+            reasons.append(Reason("calldata", f"call {at} is nothing that this wallet writes: {error}"))
+        else:
+            if call not in own:
+                text = f"call {at} reads as {type(action).__name__} but is not its canonical bytes; encode it again"
+                reasons.append(Reason("calldata", text))
     return tuple(reasons)
 
 
 def allowed_markets(case: Case) -> Reasons:
-    """Only the markets a person listed are touched."""
-    reasons = []
-    for at, action in market_actions(case):
-        if action.market.id not in case.policy.markets:
-            text = f"call {at} touches market {action.market.id}, which the policy's markets do not list"
-            reasons.append(Reason("target", text))
-    return tuple(reasons)
+    """Only the markets a person listed are touched, each pool of a path too."""
+    touched = [(at, market) for at, action in market_actions(case) for market in (action.market, *_further(action))]
+    return tuple(
+        [
+            Reason("target", f"call {at} touches market {market.id}, which the policy's markets do not list")
+            for at, market in touched
+            if market.id not in case.policy.markets
+        ]
+    )
+
+
+def _further(action: Action) -> tuple[Market, ...]:
+    """The pools that a trade goes through after its first."""
+    return action.via if isinstance(action, Swap) else ()
 
 
 def traded(case: Case) -> Reasons:
-    """What no rule here can weigh yet is not signed: swaps, ranges, staking, and collateral in another asset."""
+    """What no rule here can weigh yet is not signed: ranges, staking, and collateral in another asset."""
     reasons = []
     for at, action in market_actions(case):
-        if not isinstance(action, Lending):
-            text = f"call {at}: this wallet does not sign a {type(action).__name__} yet; it only lends, borrows and takes back"
+        if not isinstance(action, Lending) and action.market.protocol not in WEIGHED.get(type(action), ()):
+            text = f"call {at}: this wallet does not sign a {type(action).__name__} yet; it lends, borrows, trades and takes back"
             reasons.append(Reason("action", text))
-        elif isinstance(action.amount, Amount) and action.amount.asset != action.market.asset:
-            symbol = action.amount.asset.symbol
-            text = f"call {at}: this wallet does not move collateral in {symbol} to or from {action.market.id} yet"
+        elif isinstance(action, Supply | Withdraw) and _is_collateral(action):
+            text = f"call {at}: this wallet does not move collateral of {action.market.id} yet"
             reasons.append(Reason("action", text))
     return tuple(reasons)
 
@@ -131,12 +173,13 @@ def only_to_treasury(case: Case) -> Reasons:
 
 
 def no_native_value(case: Case) -> Reasons:
-    """No known call needs the native coin."""
+    """The native coin goes along only where an action gives exactly it."""
+    given = {at: amount.raw for at, amount in spends(case) if amount.asset.address == NATIVE}
     return tuple(
         [
-            Reason("value", f"call {at} to {call.target} carries {call.value_wei} wei; it must carry none")
+            Reason("value", f"call {at} to {call.target} carries {call.value_wei} wei; it must carry {given.get(at, 0)}")
             for at, call in enumerate(case.calls)
-            if call.value_wei
+            if call.value_wei != given.get(at, 0)
         ]
     )
 
@@ -174,8 +217,7 @@ def priced(case: Case) -> Reasons:
     reasons = []
     for asset in dict.fromkeys([amount.asset for _, amount in spends(case)]):
         if price_usd_e8(case, asset) is None:
-            limit = case.policy.max_price_age_seconds
-            reasons.append(Reason("price", f"{asset.symbol} has no price of the last {limit} s (max_price_age_seconds)"))
+            reasons.append(Reason("price", unpriced(case, asset)))
     return tuple(reasons)
 
 
@@ -214,55 +256,6 @@ def within_market_cap(case: Case) -> Reasons:
     return tuple(reasons)
 
 
-def affordable(case: Case) -> Reasons:
-    """Fees and gas limits stay under their caps."""
-    if case.fees is None:
-        return ()
-    fees, policy, reasons = case.fees, case.policy, []
-    if fees.max_fee_wei > policy.max_fee_gwei * GWEI:
-        text = f"the fee cap is {fees.max_fee_wei / GWEI:,.3f} gwei; max_fee_gwei is {policy.max_fee_gwei}"
-        reasons.append(Reason("gas", text))
-    if fees.max_priority_fee_wei > policy.max_priority_fee_gwei * GWEI:
-        text = f"the tip is {fees.max_priority_fee_wei / GWEI:,.3f} gwei; max_priority_fee_gwei is {policy.max_priority_fee_gwei}"
-        reasons.append(Reason("gas", text))
-    if len(fees.gas_limits) != len(case.calls):
-        reasons.append(Reason("gas", f"{len(case.calls)} calls have {len(fees.gas_limits)} gas limits"))
-    for at, limit in enumerate(fees.gas_limits):
-        if limit > policy.max_gas_per_transaction:
-            text = f"call {at} may burn {limit:,} gas; max_gas_per_transaction is {policy.max_gas_per_transaction:,}"
-            reasons.append(Reason("gas", text))
-    return tuple(reasons)
-
-
-def within_gas_budget(case: Case) -> Reasons:
-    """The worst this plan can burn fits into the day's gas budget."""
-    if case.fees is None or only_revokes(case):
-        return ()
-    limit = case.policy.max_day_gas_usd
-    burn = gas_usd_e8(case)
-    if burn is None:
-        return (Reason("gas", "the native coin has no fresh price, so the day's gas cannot be counted"),)
-    if case.gas_day_usd_e8 + burn > limit * USD_E8:
-        left = max(limit * USD_E8 - case.gas_day_usd_e8, 0)
-        return (Reason("gas", f"gas may cost {usd(burn)}; of max_day_gas_usd {limit:,} there is {usd(left)} left in these 24 h"),)
-    return ()
-
-
-def reserve_kept(case: Case) -> Reasons:
-    """Enough of the native coin stays for the way out, which may use it up: revocations, and whatever reduce-only lets pass."""
-    cost_wei = gas_wei(case)
-    if cost_wei == 0:
-        return ()
-    ether = native_of(case)
-    held_wei = case.portfolio.idle_raw(ether) if ether is not None else 0
-    reserve_wei = 0 if only_revokes(case) or case.reduced else case.policy.min_native_reserve_wei
-    if held_wei - cost_wei < reserve_wei:
-        costs = f"gas may cost {cost_wei / WAD:,.6f} of the {held_wei / WAD:,.6f} native coins held"
-        text = f"{costs}; {reserve_wei / WAD:,.6f} must stay (min_native_reserve_wei)"
-        return (Reason("gas", text),)
-    return ()
-
-
 def modelled(case: Case) -> Reasons:
     """The protocol models know what the calls do."""
     if case.expected is None:
@@ -286,22 +279,18 @@ def simulated(case: Case) -> Reasons:
 
 
 def as_intended(case: Case) -> Reasons:
-    """What leaves, and every share and debt, equals the intent; what arrives may lack the named rounding bound, no more."""
+    """What leaves, and every share and debt, equals the intent; what arrives may lack the named rounding bound, no more. A trade
+    gives at most and gets at least what it says."""
     if case.expected is None or case.effects is None:
         return ()
-    bounds, reasons = _arrival_bounds(case), []
+    bounds, open_ended, reasons = _arrival_bounds(case), _open_ended(case), []
     meant, found = _by_name(case.expected), _by_name(case.effects)
     for unit, symbol in sorted(meant.keys() | found.keys()):
         want_raw, is_raw = meant.get((unit, symbol), 0), found.get((unit, symbol), 0)
-        if not want_raw - bounds.get(unit, 0) <= is_raw <= want_raw:
+        if not want_raw - bounds.get(unit, 0) <= is_raw <= (max(want_raw, is_raw) if unit in open_ended else want_raw):
             text = f"{symbol} ({unit}) would change by {is_raw} base units; the plan means {want_raw}"
             reasons.append(Reason("effects", text))
     return tuple(reasons)
-
-
-def usd(usd_e8: int) -> str:
-    """Dollars as a person reads them."""
-    return f"{usd_e8 / USD_E8:,.2f} USD"
 
 
 def _supplied_raw(case: Case, market: Market) -> tuple[int, int]:
@@ -327,13 +316,30 @@ def _worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, ent
 
 
 def _arrival_bounds(case: Case) -> Mapping[Address, int]:
-    """How much less than modelled may arrive of each token."""
-    bounds: dict[Address, int] = {}
+    """How much less than modelled may arrive of each token; of the chain's own coin, a rollup's fee for data is missing where the
+    simulation takes it."""
+    bounds: dict[Address, int] = {NATIVE: sum(case.fees.data_fees_wei or ()) if case.fees is not None else 0}
     for _, action in market_actions(case):
         if isinstance(action, Withdraw | Borrow):
             token = action.market.asset.address
             bounds[token] = bounds.get(token, 0) + adapter_of(action.market).arrival_bound_raw
     return bounds
+
+
+def _open_ended(case: Case) -> frozenset[Address]:
+    """The tokens of which the account may be left with more than its plan says."""
+    found: set[Address] = set()
+    for _, action in market_actions(case):
+        match action:
+            case Swap(least_out=got):
+                found.add(got.asset.address)
+            case SwapFor(most_in=given):
+                found.add(given.asset.address)
+    return frozenset(found)
+
+
+def _is_collateral(action: Supply | Withdraw) -> bool:
+    return isinstance(action.amount, Amount) and action.amount.asset != action.market.asset
 
 
 def _by_name(effects: Effects) -> Mapping[tuple[Address, str], int]:
@@ -343,6 +349,8 @@ def _by_name(effects: Effects) -> Mapping[tuple[Address, str], int]:
 CHECKS: Final[tuple[Check, ...]] = (
     not_paused,
     right_chain,
+    unchanged,
+    denominated,
     readable,
     canonical,
     allowed_markets,
@@ -351,18 +359,33 @@ CHECKS: Final[tuple[Check, ...]] = (
     exact_approvals,
     no_allowance_left,
     only_to_treasury,
+    compliant,
+    screened,
     no_native_value,
     right_length,
     fresh,
+    sequencer_up,
     priced,
     within_transaction_cap,
     within_day_cap,
     within_market_cap,
     healthy,
+    within_exposure,
+    repays_what_is_owed,
+    least_is_fair,
+    worth_kept,
+    within_loss_budget,
+    prices_agree,
+    on_peg,
+    in_time,
+    paced,
+    as_stated,
     affordable,
+    ordinary_gas,
     within_gas_budget,
     reserve_kept,
     modelled,
     simulated,
     as_intended,
+    agreed,
 )

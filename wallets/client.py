@@ -17,7 +17,7 @@ from strategies.errors import KeeperUnreachable, MalformedRecord, NotApproved, P
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
 from wallets import wire
-from wallets.wallet import Approved, Reason, Receipt, Refused, Verdict, Yes
+from wallets.wallet import OWN_FEES, Approved, No, Reason, Receipt, Refused, Stated, Verdict, Wish, Yes
 
 PEER: Final = struct.Struct("3i")  # process, user and group at the other end
 MAX_REQUEST_BYTES: Final = 2**20
@@ -31,12 +31,15 @@ def socket_path(folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Read these bytes, simulate and judge them. `block` is the one the plan assumed."""
+    """Read these bytes, simulate and judge them. `block` is the one the plan assumed; what is stated, the bytes must do; a wish
+    for fees is heard inside the caps."""
 
     intent: str
     calls: tuple[Call, ...]
     block: int
     reason: str
+    stated: tuple[Stated, ...] = ()
+    wish: Wish = OWN_FEES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ class Execute:
     intent: str
     digest: str
     approvals: tuple[Yes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Never do what was approved under this intent: a person says no, and signs it."""
+
+    no: No
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,15 @@ class Stop:
     reason: str
 
 
-Request: TypeAlias = Judge | Execute | AskStatus | Stop
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign something that is no plan, by a method of Ethereum's JSON-RPC. The answer is always a refusal, and recorded."""
+
+    method: str
+    content: str  # what was to be signed, as text
+
+
+Request: TypeAlias = Judge | Execute | Decline | AskStatus | Sign | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +91,7 @@ class Status:
     pause_id: str  # empty: not paused
     pause_reason: str
     unfinished: tuple[str, ...]  # intents
+    terms_waiting: str = ""  # digest of terms that are written and not in force as a whole; empty: nothing waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +146,18 @@ class KeeperClient:
         answer = self._ask(Execute(approved.intent, approved.digest, approvals))
         if not isinstance(answer, Receipt) or answer.intent != approved.intent:
             raise self._unreachable("it answered something else than a receipt of this intent")
+        return answer
+
+    def decline(self, no: No) -> None:
+        """Has the keeper forget a plan for good. Raises NotApproved, KeeperUnreachable."""
+        if not isinstance(self._ask(Decline(no)), Refused):
+            raise self._unreachable("it did not confirm the rejection")
+
+    def sign(self, method: str, content: str) -> Refused:
+        """The keeper's refusal to sign what is no plan. Raises KeeperUnreachable."""
+        answer = self._ask(Sign(method, content))
+        if not isinstance(answer, Refused):
+            raise self._unreachable("it answered something else than a refusal")
         return answer
 
     def status(self) -> Status:

@@ -1,5 +1,5 @@
 """The keeper's socket: who may knock, how much they may say, and for how long. Refuses other users, long and slow lines and any
-word but the four; a stop is taken at once, everything else waits its turn."""
+word but the five; a stop is taken at once, everything else waits its turn."""
 
 import contextlib
 import os
@@ -15,7 +15,19 @@ from typing import Final, Self
 
 from strategies.errors import KeeperEnding, MalformedRecord, NotApproved, SettingsError, UsufructError
 from wallets import wire
-from wallets.client import MAX_REQUEST_BYTES, Answer, AskStatus, Execute, Judge, Request, Stop, failure_of, read_line
+from wallets.client import (
+    MAX_REQUEST_BYTES,
+    Answer,
+    AskStatus,
+    Decline,
+    Execute,
+    Judge,
+    Request,
+    Sign,
+    Stop,
+    failure_of,
+    read_line,
+)
 
 MAX_CONNECTIONS: Final = 16
 READ_SECONDS: Final = 5.0
@@ -27,7 +39,7 @@ PEER: Final = struct.Struct("3i")  # pid, uid, gid
 class Job:
     """One request that waits its turn, and the place for its answer."""
 
-    request: Judge | Execute | AskStatus
+    request: Judge | Execute | Decline | AskStatus | Sign
     answered: "queue.SimpleQueue[Answer]" = field(default_factory=queue.SimpleQueue)
 
 
@@ -96,7 +108,7 @@ class Door:
 
 
 def _request(connection: socket.socket) -> Request:
-    """One line, as one of the four words. Raises NotApproved, MalformedRecord, OSError."""
+    """One line, as one of the five words. Raises NotApproved, MalformedRecord, OSError."""
     try:
         line = read_line(connection, MAX_REQUEST_BYTES, READ_SECONDS)
         request: Request = wire.from_text(Request, line.decode())

@@ -15,6 +15,7 @@ LOCAL_CHAIN_ID: Final = 31337
 READ_ATTEMPTS: Final = 3
 READ_GAS: Final = 200_000_000  # a book of ticks costs 30 million; nodes lower what is above their own bound, and charge nobody
 AGGREGATE3: Final = bytes.fromhex("82ad56cb")  # Multicall3.aggregate3((address,bool,bytes)[])
+MAY_FAIL: Final = bytes.fromhex(f"{1:064x}{0x60:064x}")  # that a call may fail alone, and where its data begins
 GET_BLOCK_NUMBER: Final = bytes.fromhex("42cbb15c")
 GET_CURRENT_BLOCK_TIMESTAMP: Final = bytes.fromhex("0f28c97d")
 ALREADY_KNOWN: Final = ("already known", "already imported", "known transaction", "alreadyknown")
@@ -59,6 +60,7 @@ class Mined:
     gas_used: int
     gas_price_wei: int
     logs: tuple[Log, ...]
+    data_fee_wei: int = 0  # what a rollup took for its data beside the gas
 
 
 class Endpoint:
@@ -77,11 +79,13 @@ class Endpoint:
         """What the endpoint says it serves, asked anew each time."""
         return self._number("eth_chainId", [])
 
-    def read(self, calls: Sequence[Call], multicall: Address) -> Block:
-        """The latest block and every answer at it, from one HTTP request. Raises IncompleteRead."""
+    def read(self, calls: Sequence[Call], multicall: Address, block_hash: str | None = None) -> Block:
+        """One block, the latest where none is named, and every answer at it, from one HTTP request. Raises IncompleteRead."""
         asked = (Call(multicall, GET_BLOCK_NUMBER), Call(multicall, GET_CURRENT_BLOCK_TIMESTAMP), *calls)
         question = {"to": multicall, "data": "0x" + encode_aggregate(asked).hex(), "gas": hex(READ_GAS)}
         requests: list[Request] = [("eth_getBlockByNumber", ["latest", False]), ("eth_call", [question, "latest"])]
+        if block_hash is not None:
+            requests = [("eth_getBlockByHash", [block_hash, False]), ("eth_call", [question, {"blockHash": block_hash}])]
         why = ""
         for attempt in range(READ_ATTEMPTS):
             time.sleep(attempt * 0.05)  # the head moved between the two answers, or the endpoint stumbled
@@ -193,7 +197,7 @@ def encode_aggregate(calls: Sequence[Call]) -> bytes:
     heads, tails, offset = [], [], 32 * len(calls)
     for call in calls:
         padded = call.data + bytes(-len(call.data) % 32)
-        tail = bytes(12) + bytes.fromhex(call.target[2:]) + _word(1) + _word(0x60) + _word(len(call.data)) + padded
+        tail = bytes(12) + bytes.fromhex(call.target[2:]) + MAY_FAIL + _word(len(call.data)) + padded
         heads.append(_word(offset))
         tails.append(tail)
         offset += len(tail)
@@ -251,6 +255,7 @@ def _mined(said: object) -> Mined:
         gas_used=quantity(content["gasUsed"], "the gas used"),
         gas_price_wei=quantity(content["effectiveGasPrice"], "the gas price"),
         logs=logs_of(content["logs"]),
+        data_fee_wei=quantity(content.get("l1Fee", "0x0"), "the fee for data"),
     )
 
 

@@ -25,6 +25,7 @@ from strategies.domain import (
 from strategies.errors import ActionRefused, InsufficientBalance, UnknownCall, UnknownMarket, UnsupportedState
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of, beside
+from strategies.revocations import Lockdown, RevokeOperator, RevokePermit, RevokeToken
 from strategies.tape import Reading
 from wallets.wallet import Allowance, Change, Effects, TokenTransfer
 
@@ -106,6 +107,8 @@ def walk(
                 step = _allowing(step, asset, spender, raw)
             case Revoke(asset, spender):
                 step = _allowing(step, asset, spender, 0)
+            case RevokeOperator() | RevokeToken() | RevokePermit() | Lockdown():
+                step = replace(step, transfers=())
             case Transfer(Amount(asset, raw), recipient):
                 sent = TokenTransfer(asset, account, recipient, raw)
                 step = Step(step.states, _paid(step.portfolio, asset, -raw), step.allowances, (sent,))
@@ -132,11 +135,12 @@ def _applied(step: Step, action: MarketAction, *, deployment: Deployment, accoun
     if timestamp > state.timestamp:
         state = adapter.accrue(state, timestamp - state.timestamp)
     done = adapter.apply(state, step.portfolio.position(market), action)
-    portfolio, allowances = _held(step.portfolio, done.held), step.allowances
+    portfolio, allowances, spender = _held(step.portfolio, done.held), step.allowances, adapter.spender(action)
     for amount in done.moved:
         portfolio = _paid(portfolio, amount.asset, amount.raw)
-        if amount.raw < 0 and amount.asset.address != NATIVE:
-            allowances = _used_up(allowances, market, adapter.spender(action), Amount(amount.asset, -amount.raw))
+        spender = adapter.spender(action)
+        if amount.raw < 0 and amount.asset.address not in (NATIVE, spender):  # a token burns its own without an allowance
+            allowances = _used_up(allowances, market, spender, Amount(amount.asset, -amount.raw))
     keeper = adapter.units(market)[0]
     transfers = tuple([_transfer(keeper, account, amount) for amount in done.moved])
     return Step(touched_states(step.states, at, done.state), portfolio, allowances, transfers)
@@ -210,8 +214,10 @@ def _gas_used(actions: Sequence[Action]) -> tuple[int, ...]:
         match action:
             case Approve():
                 gas.append(APPROVE_GAS)
-            case Revoke():
+            case Revoke() | RevokeOperator() | RevokeToken() | RevokePermit():
                 gas.append(REVOKE_GAS)
+            case Lockdown(pairs=pairs):
+                gas.append(REVOKE_GAS * len(pairs))
             case Transfer():
                 gas.append(TRANSFER_GAS)
             case _:
@@ -231,13 +237,15 @@ def _changes(before: Portfolio, after: Portfolio) -> tuple[Change, ...]:
 
 
 def claims(held: Position) -> tuple[tuple[Address, str, int], ...]:
-    """Shares, debt and collateral of a claim, each with the contract that counts it and a name; one may count for many."""
+    """Shares, debt and collateral of a claim, each with the contract that counts it and a name; one may count for many. Shares
+    that may back no debt are one of something, so that a switch thrown in passing is seen."""
     (shares, debts), name = adapter_of(held.market).units(held.market), held.market.id
     supplied = (shares, name, held.shares_raw)
     if debts is None:
         return (supplied,)
     backing = [(shares, f"{name} collateral {asset.symbol}", held.collateral_raw(asset)) for asset in held.market.others]
-    return supplied, (debts, f"{name} debt", held.debt_raw), *backing
+    idle = (shares, f"{name} not as collateral", int(held.shares_raw != 0 and not held.counts))
+    return supplied, (debts, f"{name} debt", held.debt_raw), *backing, idle
 
 
 def _in_order(deployment: Deployment, portfolio: Portfolio) -> Portfolio:

@@ -7,6 +7,7 @@ from typing import Final
 
 from wallets.case import Case, Fees, spend_usd_e8
 from wallets.checks import CHECKS, Check
+from wallets.people import moves_of, people_for
 from wallets.policy import Policy, policy_digest
 from wallets.wallet import Approved, Reason, Refused, Verdict, approval_digest
 
@@ -34,7 +35,7 @@ def _asked(check: Check, case: Case) -> tuple[Reason, ...]:
 def _approved(case: Case) -> Verdict:
     if case.effects is None:
         return Refused(case.intent, (Reason("simulation", "no effects"),))
-    expiry = case.now + case.policy.approval_expiry_seconds
+    expiry, moves = case.now + case.policy.approval_expiry_seconds, tuple(moves_of(case))
     digest = approval_digest(
         chain_id=case.policy.chain_id,
         account=case.policy.account,
@@ -52,6 +53,9 @@ def _approved(case: Case) -> Verdict:
         block=case.reading.block,
         expiry=expiry,
         spend_usd_e8=spend_usd_e8(case),
+        people=people_for(case, moves),
+        moves=moves,
+        wish=case.wish,
     )
 
 

@@ -1,14 +1,14 @@
 """The health factor after each step of a plan. Refuses a step that leaves an account below the floor and worse than before, and
 one that could, where anything the account holds or owes there cannot be read or has no price."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from strategies.domain import Action, Borrow, Market, Portfolio, Position, Withdraw
+from strategies.domain import Action, Borrow, Market, Portfolio, Position, SetCollateral, Withdraw
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.units import BPS
 from wallets.case import Case
-from wallets.expected import walk
+from wallets.steps import worlds
 from wallets.wallet import Reason
 
 Pools: TypeAlias = Mapping[str, tuple[int, int]]  # by scope: what counts as collateral and what is owed
@@ -19,27 +19,15 @@ def healthy(case: Case) -> tuple[Reason, ...]:
     owes = any(held.debt_raw for held in case.portfolio.positions)
     if case.expected is None or not (owes or any(isinstance(action, Borrow) for action in case.actions)):
         return ()
-    actions = [action for action in case.actions if action is not None]
-    steps = walk(
-        actions,
-        case.reading,
-        case.portfolio,
-        deployment=case.deployment,
-        account=case.policy.account,
-        timestamps=[case.reading.timestamp] * len(actions),
-        standing=case.standing,
-    )
     reasons: list[Reason] = []
-    before = _pools(case, case.reading.states, case.portfolio)
-    for at, (action, step) in enumerate(zip(actions, steps, strict=True)):
-        after = _pools(case, step.states, step.portfolio)
-        reasons += _blind(case, at, action, step.portfolio)
+    for at, (action, found, left) in enumerate(worlds(case)):
+        before, after = _pools(case, *found), _pools(case, *left)
+        reasons += _blind(case, at, action, left[1])
         reasons += [reason for pool in after if (reason := _weakened(case, at, pool, before, after)) is not None]
-        before = after
     return tuple(reasons)
 
 
-def _pools(case: Case, states: tuple[MarketState | None, ...], portfolio: Portfolio) -> Pools:
+def _pools(case: Case, states: Sequence[MarketState | None], portfolio: Portfolio) -> Pools:
     """Every health factor of the account: claims of one scope share one."""
     pools: dict[str, tuple[int, int]] = {}
     state_at = {market.id: state for market, state in zip(case.deployment.markets, states, strict=True)}
@@ -54,8 +42,11 @@ def _pools(case: Case, states: tuple[MarketState | None, ...], portfolio: Portfo
 
 def _blind(case: Case, at: int, action: Action, portfolio: Portfolio) -> tuple[Reason, ...]:
     """What an action may weaken must be known: an unread or unpriced debt is not a debt of nothing."""
-    if not isinstance(action, Borrow | Withdraw):
-        return ()
+    match action:
+        case Borrow() | Withdraw() | SetCollateral(is_used=False):
+            pass
+        case _:
+            return ()
     state_at = {market.id: state for market, state in zip(case.deployment.markets, case.reading.states, strict=True)}
     if (own := state_at[action.market.id]) is None:
         return (Reason("health", f"after call {at} the health factor would be unknown: {action.market.id} could not be read"),)

@@ -231,6 +231,8 @@ def _projected(lines: Iterable[str]) -> Iterator[str]:
         if kind not in _UNSHARED:
             continue
         shared = {key: value for key, value in content.items() if key not in _UNSHARED[kind]}
+        if kind == "verdict" and "moves" in shared:
+            shared["moves"] = [{k: v for k, v in one.items() if k not in {"intent", "at"}} for one in shared["moves"]]
         if kind == "receipt":
             shared["transactions"] = [{k: v for k, v in one.items() if k != "hash"} for one in shared["transactions"]]
         yield wire.canonical([kind, shared])

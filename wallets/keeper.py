@@ -1,10 +1,10 @@
-"""The process that owns policy, deployment, endpoint, simulator, guard, store and key, and answers four words: judge, execute,
-status, stop. Refuses to start beside another, on another chain, on code that is not pinned, in a folder that others may enter,
-and on a journal that is not the one it signed."""
+"""The process that owns policy, deployment, endpoint, simulator, guard, store and key, and answers five words: judge, execute,
+status, stop, and sign, which it always refuses. Refuses to start beside another, on another chain, for the first time on code
+that is not pinned, in a folder that others may enter, and on a journal that is not the one it signed."""
 
 import ctypes
 import fcntl
-import json
+import hashlib
 import os
 import queue
 import resource
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,9 +23,10 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from strategies.domain import Deployment
 from strategies.errors import MalformedRecord, SettingsError, StoreUnwritable, UsufructError, WrongChain
-from strategies.protocols.registry import deployment_from
-from wallets import keystore, pause, pinned, sealing
-from wallets.client import Answer, AskStatus, Execute, Judge, Status, Stopped, failure_of, socket_path
+from wallets import acknowledged, decimals, keystore, pause, pinned, requests, sealing, wire
+from wallets.client import Answer, AskStatus, Decline, Execute, Judge, Sign, Status, Stopped, failure_of, socket_path
+from wallets.compliance import refuse_never_live
+from wallets.deployments import read_deployment
 from wallets.door import Door, Job
 from wallets.endpoints import Endpoint
 from wallets.journal import Journal
@@ -34,6 +36,8 @@ from wallets.policy import Policy, Positive, policy_digest
 from wallets.sealing import SealedBook
 from wallets.sending import Halts, Parts
 from wallets.store import Store
+from wallets.terms import Charter, Clocks, Source
+from wallets.wallet import Refused
 
 STORE: Final = "keeper.sqlite"
 LOCK: Final = "keeper.lock"
@@ -50,43 +54,68 @@ class KeeperSettings(BaseModel):
     keystore: Path
     deployment: Path
     endpoint: SecretStr
+    second_endpoint: SecretStr | None = None
     read_timeout_seconds: Positive
     receipt_timeout_seconds: Positive
     policy: Policy
 
 
-def serve(settings: KeeperSettings, password: str, ready: Callable[[], None]) -> None:
-    """Runs until SIGTERM or SIGINT; `ready` is called once it listens. Must be the process's main thread."""
+def serve(settings: KeeperSettings, password: str, ready: Callable[[], None], *, source: Source) -> None:
+    """Runs until SIGTERM or SIGINT, under the terms of the source as far as they are in force; `ready` is called once it listens.
+    Must be the process's main thread."""
     harden()
+    refuse_never_live(settings.policy.compliance)
     folder = private_folder(settings.folder)
+    acknowledged.read(folder)
     with locked(folder), Store(folder / STORE) as store:
         deployment = read_deployment(settings.deployment)
         endpoint = Endpoint(settings.endpoint.get_secret_value(), timeout_seconds=settings.read_timeout_seconds)
         refuse_other_chain(endpoint, settings.policy, deployment)
-        if other := pinned.otherwise(endpoint, deployment):
-            raise SettingsError(other)
         signer = keystore.unlock(settings.keystore, password)
         book, ending = sealing.open_book(folder, store, settings.keystore, password), threading.Event()
         journal = Journal(book)
-        brake = Brake(folder, store=store, journal=journal, policy=settings.policy)
+        acknowledged.note(folder, store, journal, int(time.time()))
+        charter = charter_of(folder, store=store, journal=journal, source=source, endpoint=endpoint)
+        in_force = charter.terms
+        brake = Brake(folder, store=store, journal=journal, policy=lambda: charter.terms.policy)
         parts = Parts(
-            policy=settings.policy,
-            deployment=deployment,
+            policy=in_force.policy,
+            deployment=in_force.deployment,
             endpoint=endpoint,
             store=store,
             journal=journal,
             signer=signer,
             halts=Halts(brake.why, ending.is_set),
             patience_seconds=settings.receipt_timeout_seconds,
+            second=second_of(settings),
         )
-        pull = partial(stop, folder, settings.policy, book)
+        pull = partial(stop, folder, lambda: charter.terms.policy, book)
         sign = partial(sign_head, book, folder, pull)
-        keeper = Keeper(LiveWallet(parts), parts, brake, sign)
+        keeper = Keeper(LiveWallet(parts), parts, brake, seal=sign, charter=charter)
         sign()
         with ended_by_signals(ending), Door(socket_path(folder), stop=pull) as door:
             ready()
             keeper.work(door.jobs, ending)
         sign()  # a stop may have come in after the last turn
+
+
+def charter_of(folder: Path, *, store: Store, journal: Journal, source: Source, endpoint: Endpoint) -> Charter:
+    """The terms in force, once what is written now was weighed against them. Raises SettingsError where the first terms pin other
+    code than the chain has. Code that changes later stops what depends on it, plan by plan, until people agree to its new pin;
+    it must not keep the keeper from revoking and from the way out."""
+    clocks = Clocks(lambda: int(time.time()), lambda: endpoint.read_header().timestamp)
+    charter = Charter(folder, store=store, journal=journal, source=source, clocks=clocks)
+    if charter.in_force is None:  # the first terms are in force at once, so they must fit before they are remembered
+        refuse_unpinned(endpoint, source.read().deployment)
+    charter.begin()
+    refuse_never_live(charter.terms.policy.compliance)
+    return charter
+
+
+def refuse_unpinned(endpoint: Endpoint, deployment: Deployment) -> None:
+    """Raises SettingsError where a contract is not what the deployment pins."""
+    if other := pinned.otherwise(endpoint, deployment) or "; ".join(decimals.otherwise(endpoint, deployment, deployment.assets)):
+        raise SettingsError(other)
 
 
 def sign_head(book: SealedBook, folder: Path, pull: Callable[[str], Stopped]) -> None:
@@ -100,7 +129,7 @@ def sign_head(book: SealedBook, folder: Path, pull: Callable[[str], Stopped]) ->
                 pull(str(error))
 
 
-def stop(folder: Path, policy: Policy, book: SealedBook, reason: str) -> Stopped:
+def stop(folder: Path, policy: Callable[[], Policy], book: SealedBook, reason: str) -> Stopped:
     """A pause: a file first, and remembered at once where the store can be written. Any thread may ask it. Raises
     StoreUnwritable."""
     put = pause.put_pause(folder, reason)
@@ -112,11 +141,12 @@ def stop(folder: Path, policy: Policy, book: SealedBook, reason: str) -> Stopped
 class Keeper:
     """One request after another, in one thread, so that nothing it does can overtake itself."""
 
-    __slots__ = ("_brake", "_due", "_looked", "_parts", "_seal", "_wallet")
+    __slots__ = ("_brake", "_charter", "_due", "_looked", "_parts", "_seal", "_wallet")
 
-    def __init__(self, wallet: LiveWallet, parts: Parts, brake: Brake, seal: Callable[[], None]) -> None:
-        self._wallet: Final = wallet
-        self._parts: Final = parts
+    def __init__(self, wallet: LiveWallet, parts: Parts, brake: Brake, *, seal: Callable[[], None], charter: Charter) -> None:
+        self._wallet = wallet
+        self._parts = parts
+        self._charter: Final = charter
         self._brake: Final = brake
         self._seal: Final = seal
         self._looked: float | None = None
@@ -128,20 +158,28 @@ class Keeper:
             self._brake.current()  # a pause file that somebody deletes again has been remembered by then
             with suppress(queue.Empty):
                 job = jobs.get(timeout=TURN_SECONDS)
+                self._renew()  # what was written before it was asked
                 job.answered.put(self.answer(job.request))
+            self._renew()
             self._tidy()  # after a request too: many of them must not keep a plan half done
             self._seal()  # before the next plan is heard
 
-    def answer(self, request: Judge | Execute | AskStatus) -> Answer:
+    def answer(self, request: Judge | Execute | Decline | AskStatus | Sign) -> Answer:
         """The answer to one request; an error of ours is an answer too."""
         try:
             match request:
-                case Judge(intent, calls, block, reason):
-                    return self._wallet.judge_calls(calls, intent=intent, plan_block=block, reason=reason)
+                case Judge(intent, calls, block, reason, stated, wish):
+                    return self._wallet.judge_calls(
+                        calls, intent=intent, plan_block=block, reason=reason, stated=stated, wish=wish
+                    )
                 case Execute(intent, digest, approvals):
                     return self._wallet.execute_remembered(intent, digest, approvals)
+                case Decline(no):
+                    return self._wallet.reject(no)
                 case AskStatus():
                     return self._status()
+                case Sign(method, content):
+                    return self._refused(method, content)
         except UsufructError as error:
             return failure_of(error)
 
@@ -154,7 +192,24 @@ class Keeper:
             pause_id=found.id if found else "",
             pause_reason=found.reason if found else "",
             unfinished=tuple([known.intent for known in self._wallet.unfinished()]),
+            terms_waiting=self._charter.waiting,
         )
+
+    def _refused(self, method: str, content: str) -> Refused:
+        """A signature over anything but a judged plan is written down, by its digest, and never given."""
+        reason = requests.refuse_method(method)
+        digest = hashlib.sha256(wire.canonical(content).encode()).hexdigest()
+        said = {"rule": reason.rule, "reason": reason.text, "sha256": digest, "characters": len(content)}
+        self._parts.note("signature refused", int(time.time()), said)
+        return Refused("", (reason,))
+
+    def _renew(self) -> None:
+        """Under other terms it is another wallet over the same store. Raises SettingsError where they let nothing be signed."""
+        if self._charter.follow():
+            terms = self._charter.terms
+            refuse_never_live(terms.policy.compliance)
+            self._parts = replace(self._parts, policy=terms.policy, deployment=terms.deployment)
+            self._wallet = LiveWallet(self._parts)
 
     def _tidy(self) -> None:
         """One plan left half done is looked at, one a turn; an endpoint that is away is asked again in the next round."""
@@ -172,15 +227,11 @@ class Keeper:
             self._wallet.note_unsettled(intent, str(error))
 
 
-def read_deployment(path: Path) -> Deployment:
-    """A deployment file. Raises SettingsError."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the deployment file {path} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise SettingsError(f"the deployment file {path} is no record")
-    return deployment_from(content)
+def second_of(settings: KeeperSettings) -> Endpoint | None:
+    """The endpoint that must agree with the first, where there is one."""
+    if settings.second_endpoint is None:
+        return None
+    return Endpoint(settings.second_endpoint.get_secret_value(), timeout_seconds=settings.read_timeout_seconds)
 
 
 def refuse_other_chain(endpoint: Endpoint, policy: Policy, deployment: Deployment) -> None:

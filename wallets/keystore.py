@@ -1,5 +1,6 @@
-"""The encrypted key on disk: created once, read by its owner alone. Refuses to overwrite, weak passwords, files that others
-can read, and content that is no version-3 keystore; the address is readable without the password, the key never."""
+"""The encrypted key on disk: created once, read by its owner alone. Refuses to overwrite, weak passwords, files that others can
+read, and content that is no version-3 keystore or says anything twice; the address is readable without the password, the key
+never."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from strategies.domain import Address
 from strategies.errors import KeystoreUnreadable, SettingsError
-from wallets import secrecy, signer
+from wallets import files, secrecy, signer
 from wallets.signer import Signer
 
 
@@ -33,25 +34,31 @@ def unlock(path: Path, password: str) -> Signer:
     """The signer of a keystore. Raises KeystoreUnreadable; the message never repeats the password."""
     content = _content(path)
     address = _address(content, path)
-    try:
-        found = signer.signer_of(content, password)
-    except (ValueError, KeyError, TypeError, NotImplementedError):
-        raise KeystoreUnreadable(path=str(path), why="the password is wrong or the content is damaged") from None
+    found = _opened(content, password)
+    if found is None:  # outside the handler: the library's frames hold the password, and this error must not lead to them
+        raise KeystoreUnreadable(path=str(path), why="the password is wrong or the content is damaged")
     if found.address != address:
         raise KeystoreUnreadable(path=str(path), why=f"it names {address} and holds the key of {found.address}")
     return found
 
 
+def _opened(content: Mapping[str, object], password: str) -> Signer | None:
+    try:
+        return signer.signer_of(content, password)
+    except (ValueError, KeyError, TypeError, NotImplementedError):
+        return None
+
+
 def _content(path: Path) -> Mapping[str, object]:
     try:
-        content = json.loads(secrecy.read_private(path))
+        content = files.record_of(secrecy.read_private(path).decode(), str(path))
     except OSError as error:
         raise KeystoreUnreadable(path=str(path), why=error.strerror or type(error).__name__) from None
     except SettingsError as error:
         raise KeystoreUnreadable(path=str(path), why=str(error)) from None
-    except ValueError:
-        raise KeystoreUnreadable(path=str(path), why="it is no JSON") from None
-    if not isinstance(content, dict) or content.get("version") != 3:
+    except UnicodeDecodeError:
+        raise KeystoreUnreadable(path=str(path), why="it is no UTF-8") from None
+    if content.get("version") != 3:
         raise KeystoreUnreadable(path=str(path), why="it is no version-3 keystore")
     return content
 

@@ -1,7 +1,8 @@
 """Double entry over receipts: every fact balanced, every balance a fold. Refuses entries that do not sum to zero in each asset.
 
 Accounts: `wallet` is what lies idle, `market:<id>` a net claim (supplied less owed) as booked, `income:<id>` what a market earned
-us, `fees` what gas cost, `treasury` and `outside` everybody else. All sum to zero, so income and outside stand negative."""
+us, `trades:<id>` what was given to an exchange and got from it, `fees` what gas cost, `treasury` and `outside` everybody else.
+All sum to zero, so income and outside stand negative."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ WALLET: Final = "wallet"
 FEES: Final = "fees"
 OUTSIDE: Final = "outside"
 TREASURY: Final = "treasury"
+EXCHANGES: Final = ("uniswap_router", "wrapped_native")  # where nothing is left behind that could earn
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,17 @@ def _entry(transfer: TokenTransfer, deployment: Deployment, account: Address, ti
 
 
 def _counterparty(address: Address, asset: Asset, deployment: Deployment, treasury: Address | None) -> str:
-    """A market by any of its contracts and the asset that moved; else the treasury; else outside."""
+    """A market by any of its contracts and the asset that moved, or the trades made there; else the treasury; else outside."""
     for market in deployment.markets:
-        if market.asset == asset and address in (market.address, *[pinned for _, pinned in market.contracts]):
+        if market.protocol in EXCHANGES and asset in (market.asset, *market.others) and address in _contracts(market):
+            return f"trades:{market.id}"
+        if market.asset == asset and address in _contracts(market):
             return market_account(market)
     return TREASURY if address == treasury else OUTSIDE
+
+
+def _contracts(market: Market) -> tuple[Address, ...]:
+    return (market.address, *[pinned for _, pinned in market.contracts])
 
 
 def _fees(receipt: Receipt, deployment: Deployment, timestamp: int) -> Iterator[Entry]:
@@ -92,7 +100,8 @@ def _fees(receipt: Receipt, deployment: Deployment, timestamp: int) -> Iterator[
         if transaction.fee_wei and coin is None:
             raise LedgerMismatch(account=FEES, symbol="native coin", booked_raw=0, found_raw=transaction.fee_wei)
         if transaction.fee_wei and coin is not None:
-            yield moved(timestamp, "gas", Amount(coin, transaction.fee_wei), giver=WALLET, taker=FEES)
+            giver = WALLET if transaction.payer is None else OUTSIDE
+            yield moved(timestamp, "gas", Amount(coin, transaction.fee_wei), giver=giver, taker=FEES)
 
 
 def accrual(market: Market, *, booked_raw: int, value_raw: int, timestamp: int) -> Entry:

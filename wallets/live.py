@@ -1,34 +1,29 @@
 """The wallet that moves real value: judged, asked for, judged again, recorded, signed, recorded, sent, awaited, recorded.
 Refuses what its own store does not remember as approved, what no enrolled operator said yes to, and everything twice."""
 
-import re
 import time
 from dataclasses import replace
 from typing import Final
 
-from strategies.domain import NATIVE, Action, Plan, Revoke
+from strategies.domain import Action, Plan, Revoke
 from strategies.errors import KeeperEnding, NonceGap, NotApproved, ProtocolError, ReceiptTimeout
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
-from strategies.tape import price_of
-from strategies.units import MAX_UINT256, USD_E8, WAD, mul_div_up
-from wallets import evidence, guard, operators, pinned, sending, settling, wire
-from wallets import reading as blocks
-from wallets.case import Case, gas_usd_e8, only_revokes, reduces, revokes
+from strategies.units import MAX_UINT256, USD_E8
+from wallets import evidence, guard, intake, operators, safe, second, sending, settling, wire
+from wallets.case import Case, gas_usd_e8, only_revokes, reduces, revokes, spend_usd_e8
 from wallets.evidence import Asked
+from wallets.foreign import quoted
 from wallets.journal import receipt_content, verdict_content
-from wallets.receipts import receipt_of
+from wallets.people import moves_of, people_needed
+from wallets.receipts import burnt_usd_e8, moved_nothing, receipt_of
 from wallets.sending import UNSETTLED, Parts
 from wallets.settling import Fate
-from wallets.store import Intent, Signed, Spent
-from wallets.wallet import Allowance, Approved, Reason, Receipt, Refused, Verdict, Yes
+from wallets.store import Intent, Signed
+from wallets.wallet import OWN_FEES, Allowance, Approved, No, Reason, Receipt, Refused, Stated, Verdict, Wish, Yes
 
 BEGUN: Final = "signed"  # a transaction of the intent may exist
 REVOCATION: Final = "/revoke/"  # between an intent and the number of a revocation that closed it
-INTENT: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # no slash: a revocation is never asked for by name
-MAX_CALLS: Final = 64  # whatever the policy allows: more are not even written down
-MAX_REASON_CHARACTERS: Final = 300
-ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}")
 OVERTAKEN_SECONDS: Final = 60.0  # one endpoint may hide a receipt: a used nonce is believed once it was said for so long
 
 
@@ -38,8 +33,8 @@ class LiveWallet:
     __slots__ = ("_noted", "_overtaken", "_parts")
 
     def __init__(self, parts: Parts) -> None:
-        if parts.signer.address != parts.policy.account:
-            raise NotApproved(f"the keystore is of {parts.signer.address}; the policy names {parts.policy.account}")
+        if parts.signer.address != (named := safe.sender(safe.seat_of(parts.policy))):
+            raise NotApproved(f"the keystore is of {parts.signer.address}; the policy names {named}")
         self._parts: Final = parts
         self._noted: Final[dict[str, str]] = {}  # an intent, and why it was last said to be unsettled
         self._overtaken: Final[dict[str, float]] = {}  # a transaction's hash, and since when its nonce is used by another
@@ -52,25 +47,39 @@ class LiveWallet:
             return Refused(intent, (Reason("encodable", str(error)),))
         return self.judge_calls(calls, intent=intent, plan_block=plan.block, reason=plan.reason)
 
-    def judge_calls(self, calls: tuple[Call, ...], *, intent: str, plan_block: int, reason: str) -> Verdict:
+    def judge_calls(
+        self,
+        calls: tuple[Call, ...],
+        *,
+        intent: str,
+        plan_block: int,
+        reason: str,
+        stated: tuple[Stated, ...] = (),
+        wish: Wish = OWN_FEES,
+    ) -> Verdict:
         """The verdict on exact bytes; a yes is remembered. Raises IncompleteRead, EndpointUnusable, StoreUnwritable."""
         parts = self._parts
-        if INTENT.fullmatch(intent) is None:
-            return Refused(intent[:128], (Reason("intent", "an intent is named by up to 128 letters, digits and . _ : -"),))
-        if len(calls) > MAX_CALLS:
-            return Refused(intent, (Reason("plan", f"{len(calls)} calls are more than any plan's {MAX_CALLS}"),))
-        if faults := [
-            f"call {at} names no address or an impossible value" for at, call in enumerate(calls) if not _is_call(call)
-        ]:
-            return Refused(intent, tuple([Reason("calldata", fault) for fault in faults]))
-        said = reason[:MAX_REASON_CHARACTERS]
-        asked = {"intent": intent, "calls": wire.plain(calls), "block": plan_block, "reason": said}
+        if unheard := tuple(intake.faults(intent, calls, stated)):
+            return Refused(intent[:128], unheard)
+        said = {"reason": quoted(reason), "stated": wire.plain(stated)}
+        asked = {"intent": intent, "calls": wire.plain(calls), "block": plan_block, **said}
         parts.note("judge", parts.endpoint.now(), asked)
         known = parts.store.intent(intent)
         if known is not None:
             return self._again(known, calls)
-        case = self._gather(intent, calls, plan_block, standing=self._standing(calls))
-        verdict = guard.judge(case)
+        return self._judged(intent, calls, plan_block, stated=stated, wish=wish)
+
+    def _judged(
+        self, intent: str, calls: tuple[Call, ...], plan_block: int, *, stated: tuple[Stated, ...], wish: Wish
+    ) -> Verdict:
+        """The guard's word on what was gathered, written down; what changed code kept from being read is refused for that."""
+        try:
+            case = self._gather(intent, calls, plan_block, standing=self._standing(calls), wish=wish)
+        except NotApproved as error:
+            refused = Refused(intent, (Reason(error.rule, error.why),))
+            self._parts.note("verdict", self._parts.endpoint.now(), verdict_content(refused))
+            return refused
+        verdict = guard.judge(replace(case, stated=stated))
         self._remember(verdict, case)
         return verdict
 
@@ -80,14 +89,30 @@ class LiveWallet:
 
     def execute_remembered(self, intent: str, digest: str, approvals: tuple[Yes, ...]) -> Receipt:
         """The same, told only the name of what was approved: bytes come from the store and from nowhere else."""
-        known = self._parts.store.intent(intent) if INTENT.fullmatch(intent) else None
+        known = self._parts.store.intent(intent) if intake.is_intent(intent) else None
         if known is None or known.digest != digest:
-            raise NotApproved(f"nothing is remembered as approved under intent {intent} and this digest")
+            raise NotApproved(f"nothing is remembered as approved under intent {intent} and this digest", "plan")
         if known.receipt is not None:
             return wire.from_text(Receipt, known.receipt)
         approved = wire.from_text(Approved, known.verdict)
+        if known.state == "dropped":
+            raise NotApproved("an operator rejected it, and a rejection is final; give a new plan a new intent")
         first = self._begin(approved, approvals) if known.state == "planned" else None
         return self._carry_out(approved, first)
+
+    def reject(self, no: No) -> Refused:
+        """An operator's no to what is remembered and not begun: final, whoever says yes later. Raises NotApproved."""
+        parts = self._parts
+        known = parts.store.intent(no.intent) if intake.is_intent(no.intent) else None
+        if known is None or known.digest != no.digest:
+            raise NotApproved(f"nothing is remembered as approved under intent {no.intent} and this digest", "plan")
+        if wrong := operators.check_no(parts.policy, no):
+            raise NotApproved(wrong)
+        with parts.store.transaction():
+            if not parts.store.claim(no.intent, "planned", "dropped"):
+                raise NotApproved("this intent was begun, ended or rejected before", "plan")
+            parts.note("rejected", parts.endpoint.now(), {"intent": no.intent, "digest": no.digest, "operator": no.operator})
+        return Refused(no.intent, (Reason("approval", f"{no.operator} rejected it"),))
 
     def look_after(self, intent: str) -> None:
         """One plan that was left: its transactions by hash and nonce first, then its end where it cannot go on. Waits for
@@ -120,13 +145,30 @@ class LiveWallet:
             return remembered
         return Refused(known.intent, (Reason("intent", f"{known.intent} was judged before; give a new plan a new intent"),))
 
-    def _gather(self, intent: str, calls: tuple[Call, ...], plan_block: int | None, *, standing: tuple[Allowance, ...]) -> Case:
-        parts = self._parts
-        spent, own = parts.store.spent(parts.endpoint.now()), parts.store.reserved(intent)
-        others = Spent(spent.usd_e8 - own.usd_e8, spent.gas_usd_e8 - own.gas_usd_e8)
-        held = parts.halts.paused()
-        asked = Asked(intent, calls, plan_block, others, held.halted, standing)
-        return replace(evidence.gather(parts.endpoint, parts.policy, parts.deployment, asked), reduced=held.reduced)
+    def _gather(
+        self,
+        intent: str,
+        calls: tuple[Call, ...],
+        plan_block: int | None,
+        *,
+        standing: tuple[Allowance, ...],
+        wish: Wish = OWN_FEES,
+    ) -> Case:
+        parts, held = self._parts, self._parts.halts.paused()
+        asked = Asked(intent, calls, plan_block, held, standing, wish)
+        case = self._with_books(evidence.gather(parts.endpoint, parts.policy, parts.deployment, asked))
+        return case if parts.second is None else replace(case, objections=second.objections(parts.second, case))
+
+    def _with_books(self, case: Case) -> Case:
+        """A case with what the store now knows of the day: other plans' spending and every plan's moves."""
+        store, now = self._parts.store, self._parts.endpoint.now()
+        spent, own = store.spent(now), store.reserved(case.intent)
+        return replace(
+            case,
+            spent_day_usd_e8=spent.usd_e8 - own.usd_e8,
+            gas_day_usd_e8=spent.gas_usd_e8 - own.gas_usd_e8,
+            past=store.moves(now),
+        )
 
     def _remember(self, verdict: Verdict, case: Case) -> None:
         parts = self._parts
@@ -146,49 +188,44 @@ class LiveWallet:
         """Agreed to by a person, judged again, reserved and claimed, all before a signature. Raises NotApproved."""
         parts = self._parts
         self._refuse_if_ending(approved)
-        operator = self._consented(approved, approvals)
-        case = self._gather(approved.intent, approved.calls, approved.block, standing=self._standing(approved.calls))
+        standing = self._standing(approved.calls)
+        case = self._gather(approved.intent, approved.calls, approved.block, standing=standing, wish=approved.wish)
+        people = max(approved.people, people_needed(case))
+        said_yes = operators.consenting(parts.policy, approvals, digest=approved.digest, people=people)
         if case.now > approved.expiry:
             raise NotApproved(f"the approval expired {case.now - approved.expiry} s ago; ask for a new verdict")
         self._insist(case)
-        if not only_revokes(case) and (other := pinned.otherwise(parts.endpoint, parts.deployment)):
-            raise NotApproved(other)
         try:
             sending.agreed_nonces(parts)
         except NonceGap as error:  # nothing of it was begun, so this is a clear no
-            raise NotApproved(str(error)) from None
+            raise NotApproved(str(error), "nonce") from None
         with parts.store.transaction():
-            said = {"intent": approved.intent, "digest": approved.digest, "operator": operator}
+            booked = self._with_books(case)  # nobody else spends between this and the reservation
+            self._refuse(guard.judge(booked))
+            operators.consenting(parts.policy, approvals, digest=approved.digest, people=people_needed(booked))
+            said = {"intent": approved.intent, "digest": approved.digest, "operators": said_yes}
             parts.note("execute", case.now, said)
-            if not parts.store.use_approval(digest=approved.digest, operator=operator, at=case.now):
-                raise NotApproved("this approval was used before")
             self._claim(approved, case)
+            if not parts.store.use_approval(digest=approved.digest, operator=",".join(said_yes), at=case.now):
+                raise NotApproved("this approval was used before")
         return case
-
-    def _consented(self, approved: Approved, approvals: tuple[Yes, ...]) -> str:
-        """The operator whose yes it is. Raises NotApproved; one bad signature among good ones is still a bad one."""
-        faults = [fault for yes in approvals if (fault := operators.check_yes(self._parts.policy, yes, approved.digest))]
-        if faults:
-            raise NotApproved("; ".join(faults))
-        if not approvals:
-            raise NotApproved("no operator has said yes")
-        return approvals[0].operator
 
     def _claim(self, approved: Approved, case: Case) -> None:
         """Spending set aside, pending plans counted, and the plan begun by nobody else. Raises NotApproved."""
         store, policy = self._parts.store, self._parts.policy
+        if not store.claim(approved.intent, "planned", BEGUN):
+            raise NotApproved("this intent was begun, ended or rejected before", "plan")
         reserved = store.reserve(
             intent=approved.intent,
-            usd_e8=approved.spend_usd_e8,
+            usd_e8=spend_usd_e8(case),
             gas_usd_e8=gas_usd_e8(case) or 0,
             now=case.now,
             max_day_usd_e8=policy.max_day_usd * USD_E8,
             max_day_gas_usd_e8=MAX_UINT256 if only_revokes(case) else policy.max_day_gas_usd * USD_E8,
+            moves=tuple(moves_of(case)),
         )
         if not reserved:
-            raise NotApproved("the day's cap is used up by other plans")
-        if not store.claim(approved.intent, "planned", BEGUN):
-            raise NotApproved("this intent was begun by another")
+            raise NotApproved("the day's cap is used up by other plans", "cap-day")
 
     def _carry_out(self, approved: Approved, first: Case | None) -> Receipt:
         """Every call that is not yet mined, then the receipt. A plan that cannot go on is closed and its allowances revoked."""
@@ -221,15 +258,19 @@ class LiveWallet:
     def _rejudged(self, approved: Approved, index: int) -> Case:
         """What remains, read, simulated and judged anew right before it is signed. Raises NotApproved."""
         left = approved.calls[index:]
-        case = self._gather(approved.intent, left, None, standing=self._standing(left))
+        case = self._gather(approved.intent, left, None, standing=self._standing(left), wish=approved.wish)
         self._insist(case)
         return case
 
     def _insist(self, case: Case) -> None:
         verdict = guard.judge(case)
         self._parts.note("verdict", case.now, verdict_content(verdict))
+        self._refuse(verdict)
+
+    def _refuse(self, verdict: Verdict) -> None:
         if isinstance(verdict, Refused):
-            raise NotApproved("; ".join([f"{reason.rule}: {reason.text}" for reason in verdict.reasons]))
+            told = "; ".join([f"{reason.rule}: {reason.text}" for reason in verdict.reasons])
+            raise NotApproved(told, verdict.reasons[0].rule)
 
     def _settle_old(self, approved: Approved) -> None:
         """Stored bytes are sent again only while the plan may go on. Those that never left are dropped where it may not; those
@@ -238,7 +279,7 @@ class LiveWallet:
         for signed in parts.store.signed(approved.intent):
             if signed.state not in UNSETTLED:
                 continue
-            found, over = settling.look(parts.endpoint, signed, parts.policy.account), self._why_not_on(approved)
+            found, over = settling.look(parts.endpoint, signed, parts.signer.address), self._why_not_on(approved)
             if found is Fate.WAITING and over and signed.state == "signed":
                 found = Fate.UNSENT
             elif found is Fate.WAITING and not over and not parts.endpoint.knows(signed.hash):
@@ -290,17 +331,18 @@ class LiveWallet:
         parts = self._parts
         if REVOCATION not in approved.intent:
             note = "; ".join([said for said in (note, self._revoke_leftovers(approved)) if said])
-        signed = self._signed_with_revocations(approved)
-        receipt = receipt_of(
-            parts.endpoint, parts.deployment, parts.policy.account, intent=approved.intent, signed=signed, note=note
-        )
+        signed, seat = self._signed_with_revocations(approved), safe.seat_of(parts.policy)
+        receipt = receipt_of(parts.endpoint, parts.deployment, seat, intent=approved.intent, signed=signed, note=note)
         gas, now = self._gas_usd_e8(receipt, approved), parts.endpoint.now()
+        is_idle = moved_nothing(receipt, parts.second, parts.deployment, seat, signed=signed)
         with parts.store.transaction():
             parts.note("receipt", now, receipt_content(receipt))
             parts.store.put_receipt(approved.intent, wire.to_text(receipt))
             parts.store.claim(approved.intent, BEGUN, "failed" if note else "mined")
-            if receipt.transactions:
+            if not is_idle:
                 parts.store.settle_reservation(approved.intent, gas_usd_e8=gas)
+            elif receipt.transactions:
+                parts.store.settle_unmoved(approved.intent, gas_usd_e8=gas)
             else:
                 parts.store.release_reservation(approved.intent)
         return receipt
@@ -345,16 +387,7 @@ class LiveWallet:
         return tuple([signed for intent in intents for signed in self._parts.store.signed(intent)])
 
     def _gas_usd_e8(self, receipt: Receipt, approved: Approved) -> int:
-        """What was burnt at the price now; what was set aside where there is no price."""
-        parts = self._parts
-        native = next((asset for asset in parts.deployment.assets if asset.address == NATIVE), None)
-        reading, _ = blocks.read(parts.endpoint, parts.deployment, parts.policy.account)
-        price = price_of(reading.quotes, native) if native is not None else None
-        own = {signed.hash for signed in parts.store.signed(approved.intent)}
-        fee_wei = sum([mined.fee_wei for mined in receipt.transactions if mined.hash in own])
-        return parts.store.reserved(approved.intent).gas_usd_e8 if price is None else mul_div_up(fee_wei, price, WAD)
-
-
-def _is_call(call: Call) -> bool:
-    """Whether a stranger's call can be written down at all; what it means is the guard's question."""
-    return ADDRESS.fullmatch(call.target) is not None and 0 <= call.value_wei <= MAX_UINT256
+        """What was burnt at the price now; what was set aside where that cannot be said."""
+        parts, own = self._parts, {signed.hash for signed in self._parts.store.signed(approved.intent)}
+        burnt = burnt_usd_e8(parts.endpoint, parts.deployment, parts.policy.account, receipt, own)
+        return parts.store.reserved(approved.intent).gas_usd_e8 if burnt is None else burnt

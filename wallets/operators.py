@@ -2,6 +2,7 @@
 signature that does not verify; a yes to one thing is never a yes to another: each kind of statement begins with its own words."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from strategies.errors import KeystoreUnreadable, NotApproved, SettingsError
 from wallets import secrecy
-from wallets.policy import Policy, policy_digest
-from wallets.wallet import Approved, Yes, approval_digest
+from wallets.policy import Operator, Policy, policy_digest
+from wallets.wallet import Approved, No, Yes, approval_digest
 
 APPROVAL: Final = "usufruct approval v1"
+REJECTION: Final = "usufruct rejection v1"
 RESUME: Final = "usufruct resume v1"
+TERMS: Final = "usufruct terms v1"
 PAUSE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -26,6 +29,15 @@ class Resume:
 
     operator: str
     pause_id: str
+    signature: str  # 64 bytes, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """An operator's statement that one change of the terms, and no other, may come into force."""
+
+    operator: str
+    digest: str  # of the change: what is in force, what would be, and the one time it was asked for
     signature: str  # 64 bytes, hex
 
 
@@ -89,7 +101,30 @@ def check_yes(policy: Policy, yes: Yes, digest: str) -> str | None:
     """None where the yes is an enrolled operator's and over this digest; else why it counts nothing."""
     if yes.digest != digest:
         return f"the yes of {yes.operator!r} is to another digest"
-    return _check(policy, yes.operator, (APPROVAL, digest), yes.signature)
+    return _check(policy.operators, yes.operator, (APPROVAL, digest), yes.signature)
+
+
+def consenting(policy: Policy, approvals: Sequence[Yes], *, digest: str, people: int) -> tuple[str, ...]:
+    """The operators whose yes it is, each once. Raises NotApproved where too few said it, and for one bad signature among good
+    ones."""
+    if faults := [fault for yes in approvals if (fault := check_yes(policy, yes, digest))]:
+        raise NotApproved("; ".join(faults))
+    said = tuple(dict.fromkeys([yes.operator for yes in approvals]))
+    if len(said) < people:
+        found = f"{', '.join(said)} said yes" if said else "no operator has said yes"
+        wanted = "two different operators must" if people > 1 else "one must"
+        raise NotApproved(f"{found}; {wanted}", "two-people" if people > 1 else "approval")
+    return said
+
+
+def sign_no(key: Ed25519PrivateKey, operator: str, *, intent: str, digest: str) -> No:
+    """An operator's final no to a plan."""
+    return No(operator, intent, digest, key.sign(_message(REJECTION, operator, digest)).hex())
+
+
+def check_no(policy: Policy, no: No) -> str | None:
+    """None where the no is an enrolled operator's; else why it counts nothing."""
+    return _check(policy.operators, no.operator, (REJECTION, no.digest), no.signature)
 
 
 def sign_resume(key: Ed25519PrivateKey, operator: str, pause_id: str) -> Resume:
@@ -103,15 +138,27 @@ def check_resume(policy: Policy, resume: Resume, pause_id: str) -> str | None:
     """None where an enrolled operator ends this very pause; else why it goes on."""
     if resume.pause_id != pause_id:
         return f"the statement of {resume.operator!r} ends another pause"
-    return _check(policy, resume.operator, (RESUME, pause_id), resume.signature)
+    return _check(policy.operators, resume.operator, (RESUME, pause_id), resume.signature)
+
+
+def sign_terms(key: Ed25519PrivateKey, operator: str, digest: str) -> Agreement:
+    """An operator's agreement to one change of the terms."""
+    return Agreement(operator, digest, key.sign(_message(TERMS, operator, digest)).hex())
+
+
+def check_terms(voters: Sequence[Operator], agreement: Agreement, digest: str) -> str | None:
+    """None where one of these operators agrees to this very change; else why it counts nothing."""
+    if agreement.digest != digest:
+        return f"the agreement of {agreement.operator!r} is to another change"
+    return _check(voters, agreement.operator, (TERMS, digest), agreement.signature)
 
 
 def _message(kind: str, operator: str, content: str) -> bytes:
     return f"{kind}\n{operator}\n{content}\n".encode()
 
 
-def _check(policy: Policy, name: str, said: tuple[str, str], signature: str) -> str | None:
-    operator = next((enrolled for enrolled in policy.operators if enrolled.name == name), None)
+def _check(enrolled: Sequence[Operator], name: str, said: tuple[str, str], signature: str) -> str | None:
+    operator = next((one for one in enrolled if one.name == name), None)
     if operator is None:
         return f"{name!r} is no enrolled operator"
     try:

@@ -13,11 +13,11 @@ from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of, encode, parse
 from strategies.tape import Reading
 from strategies.units import SECONDS_PER_DAY
-from wallets import guard
+from wallets import guard, screening
 from wallets.case import Case
 from wallets.expected import Modelled, expected_effects, market_index, touched_states
 from wallets.policy import Policy, policy_digest
-from wallets.wallet import Approved, Reason, Receipt, Refused, Transaction, Verdict, Yes, approval_digest
+from wallets.wallet import Approved, Move, Reason, Receipt, Refused, Transaction, Verdict, Yes, approval_digest
 
 
 class World(Protocol):
@@ -40,12 +40,6 @@ class _Judged:
     modelled: Modelled
 
 
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    timestamp: int
-    usd_e8: int
-
-
 class PaperWallet:
     """Implements Wallet on models. Its clock is the world's."""
 
@@ -59,7 +53,7 @@ class PaperWallet:
         self._world: Final = world
         self._seconds_per_call: Final = seconds_per_call
         self._executed: Final[set[str]] = set()
-        self._spent: tuple[_Spent, ...] = ()
+        self._past: tuple[Move, ...] = ()
         self._judged: _Judged | None = None
 
     @property
@@ -100,6 +94,9 @@ class PaperWallet:
                 spent_day_usd_e8=self._spent_day_usd_e8(reading.timestamp),
                 gas_day_usd_e8=0,
                 paused="",
+                after=(modelled.reading_after.states, modelled.portfolio_after) if modelled is not None else None,
+                past=self._recent(reading.timestamp),
+                screening=screening.look(self._policy.compliance.screening),
             )
         )
 
@@ -111,7 +108,7 @@ class PaperWallet:
         fees_wei = [gas * reading.base_fee_wei for gas in modelled.effects.gas_used]
         portfolio = _after_gas(modelled.portfolio_after, self._deployment, sum(fees_wei))
         self._executed.add(approved.intent)
-        self._spent = (*self._recent(reading.timestamp), _Spent(reading.timestamp, approved.spend_usd_e8))
+        self._past = (*self._recent(reading.timestamp), *[replace(move, at=reading.timestamp) for move in approved.moves])
         self._portfolio = portfolio
         self._world.settle(modelled.reading_after)
         return Receipt(
@@ -178,11 +175,11 @@ class PaperWallet:
         if digest != approved.digest:
             raise NotApproved("the digest is not of these calls and effects, this account, this chain and this policy")
 
-    def _recent(self, now: int) -> tuple[_Spent, ...]:
-        return tuple([spent for spent in self._spent if spent.timestamp > now - SECONDS_PER_DAY])
+    def _recent(self, now: int) -> tuple[Move, ...]:
+        return tuple([move for move in self._past if move.at > now - SECONDS_PER_DAY])
 
     def _spent_day_usd_e8(self, now: int) -> int:
-        return sum([spent.usd_e8 for spent in self._recent(now)])
+        return sum([move.usd_e8 for move in self._recent(now)])
 
 
 def _after_gas(portfolio: Portfolio, deployment: Deployment, fee_wei: int) -> Portfolio:

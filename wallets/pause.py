@@ -1,4 +1,4 @@
-"""The stops that anyone may pull and only an operator's signature releases: files beside the keeper, which work with the keeper
+"""The stops that anyone may pull and only operators' signatures release: files beside the keeper, which work with the keeper
 down. An unreadable file is a stop too, and deleting a file ends nothing that the store remembers.
 
 There are two, and each has its own end, so that neither loosens the other: a halt, under which only revocations are signed, and
@@ -10,13 +10,14 @@ import json
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from strategies.errors import SettingsError, StoreUnwritable
-from wallets import operators, secrecy
+from wallets import operators, secrecy, statements
+from wallets.foreign import quoted
 from wallets.journal import Journal
 from wallets.operators import PAUSE_ID, Resume
 from wallets.policy import Policy
@@ -25,7 +26,7 @@ from wallets.store import Store
 PAUSE_FILE: Final = "pause"  # a halt's
 PAUSE_FLAG: Final = PAUSE_FILE  # in the store
 REDUCE_ONLY: Final = "reduce-only"  # the other's file, and its flag
-RESUME_FILE: Final = "resume"  # of whichever it names
+RESUME: Final = "resume"  # the kind of statement that ends whichever it names
 MAX_REASON_CHARACTERS: Final = 300
 SIGNAL: Final = signal.SIGUSR1
 
@@ -53,15 +54,14 @@ class Held:
 
 def new_pause(reason: str) -> Pause:
     """A pause with an id of its own."""
-    return Pause(secrets.token_hex(16), reason[:MAX_REASON_CHARACTERS])
+    return Pause(secrets.token_hex(16), quoted(reason))
 
 
 def put_pause(folder: Path, reason: str) -> Pause:
     """Halts now, whoever is running. Over a halt that is there it lays another, and takes away what was signed to end that one:
     who pauses last must not be undone by who resumed first. Raises StoreUnwritable."""
     pause = _put(folder, PAUSE_FILE, reason)
-    with contextlib.suppress(OSError):  # the new id alone outlives it
-        (folder / RESUME_FILE).unlink()
+    statements.take_away(folder, RESUME)  # the new id alone outlives them
     return pause
 
 
@@ -113,7 +113,7 @@ def read_held(folder: Path) -> Held:
 
 def _read(path: Path) -> Pause | None:
     try:
-        content = _record(secrecy.read_private(path))
+        content = statements.record(secrecy.read_private(path))
         pause = Pause(str(content["id"]), str(content["reason"])[:MAX_REASON_CHARACTERS])
     except FileNotFoundError:
         return None
@@ -123,22 +123,29 @@ def _read(path: Path) -> Pause | None:
 
 
 def put_resume(folder: Path, resume: Resume) -> None:
-    """Lays an operator's statement where the keeper looks for it. Raises StoreUnwritable."""
-    content = {"operator": resume.operator, "pause_id": resume.pause_id, "signature": resume.signature}
-    try:
-        (folder / RESUME_FILE).unlink(missing_ok=True)
-        secrecy.write_new(folder / RESUME_FILE, json.dumps(content).encode())
-    except OSError as error:
-        raise StoreUnwritable(f"the resume file: {error.strerror}") from None
+    """Lays an operator's statement where the keeper looks for it. Raises StoreUnwritable, SettingsError."""
+    said = {"operator": resume.operator, "pause_id": resume.pause_id, "signature": resume.signature}
+    statements.put(folder, RESUME, said)
 
 
-def read_resume(folder: Path) -> Resume | None:
-    """An operator's statement; None where there is none that can be read: it would release, so doubt is none."""
-    try:
-        content = _record(secrecy.read_private(folder / RESUME_FILE))
-        return Resume(str(content["operator"]), str(content["pause_id"]), str(content["signature"]))
-    except (OSError, SettingsError, ValueError, KeyError):
+def read_resume(folder: Path, operator: str) -> Resume | None:
+    """An operator's statement; None where there is none that can be read."""
+    said = statements.read(folder, RESUME, operator)
+    if said.keys() != {"operator", "pause_id", "signature"}:
         return None
+    return Resume(said["operator"], said["pause_id"], said["signature"])
+
+
+def ended_by(folder: Path, policy: Policy, pause_id: str) -> tuple[str, ...]:
+    """The enrolled operators who have signed the end of this very pause, each once."""
+    found = [(one.name, read_resume(folder, one.name)) for one in policy.operators]
+    return tuple(
+        [
+            name
+            for name, said in found
+            if said and said.operator == name and operators.check_resume(policy, said, pause_id) is None
+        ]
+    )
 
 
 class Brake:
@@ -148,7 +155,7 @@ class Brake:
 
     __slots__ = ("_halt", "_reduce_only")
 
-    def __init__(self, folder: Path, *, store: Store, journal: Journal, policy: Policy) -> None:
+    def __init__(self, folder: Path, *, store: Store, journal: Journal, policy: Callable[[], Policy]) -> None:
         self._halt: Final = _Line(folder, PAUSE_FILE, store=store, journal=journal, policy=policy)
         self._reduce_only: Final = _Line(folder, REDUCE_ONLY, store=store, journal=journal, policy=policy)
 
@@ -168,7 +175,7 @@ class _Line:
 
     __slots__ = ("_folder", "_journal", "_name", "_policy", "_store")
 
-    def __init__(self, folder: Path, name: str, *, store: Store, journal: Journal, policy: Policy) -> None:
+    def __init__(self, folder: Path, name: str, *, store: Store, journal: Journal, policy: Callable[[], Policy]) -> None:
         self._folder: Final = folder
         self._name: Final = name
         self._store: Final = store
@@ -182,14 +189,15 @@ class _Line:
             return self._taken_in(found)
         if remembered is None:
             return None
-        resume = read_resume(self._folder)
-        if resume is None or operators.check_resume(self._policy, resume, remembered.id) is not None:
+        policy = self._policy()
+        ended = ended_by(self._folder, policy, remembered.id)
+        if len(ended) < policy.people.resume_people:
             self._show(remembered)
             return remembered
         with self._store.transaction():
             if self._remembered() == remembered:  # not another, put through the socket meanwhile
                 self._store.clear_flag(self._name)
-                self._note("resume", {"pause_id": remembered.id, "operator": resume.operator})
+                self._note("resume", {"pause_id": remembered.id, "operators": ", ".join(ended)})
         self._clear(remembered.id)
         return self.current()  # a second one may have been put meanwhile
 
@@ -200,7 +208,7 @@ class _Line:
         text = self._store.flag(self._name)
         if text is None:
             return None
-        content = _record(text.encode())
+        content = statements.record(text.encode())
         return Pause(str(content["id"]), str(content["reason"]))
 
     def _taken_in(self, found: Pause) -> Pause:
@@ -225,9 +233,10 @@ class _Line:
     def _clear(self, pause_id: str) -> None:
         """Takes a released stop and its statement away; another one's file stays."""
         with contextlib.suppress(OSError):
-            said = read_resume(self._folder)
-            if said is None or said.pause_id == pause_id:
-                (self._folder / RESUME_FILE).unlink(missing_ok=True)
+            for path in self._folder.glob(f"{RESUME}.*"):
+                said = read_resume(self._folder, path.name.removeprefix(f"{RESUME}."))
+                if said is None or said.pause_id == pause_id:
+                    path.unlink()
             taken = self._taken_away()
             if taken is not None and taken.id not in {pause_id, ""}:
                 self._taken_in(taken)
@@ -247,13 +256,3 @@ def _why(pause: Pause | None) -> str:
 
 def _text(pause: Pause) -> str:
     return json.dumps({"id": pause.id, "reason": pause.reason})
-
-
-def _record(content: bytes) -> Mapping[str, object]:
-    try:
-        record = json.loads(content)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    if not isinstance(record, dict):
-        raise ValueError("it is no record")
-    return record

@@ -5,7 +5,8 @@ Anybody can put a claim into an account that its adapter does not read (a range,
 such a market is refused like one that was not read; where something can, the whole read is, because a debt must be known."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from strategies.domain import NATIVE, Address, Amount, Asset, Deployment, Market, Portfolio, Position, Quote
@@ -16,21 +17,25 @@ from strategies.protocols.registry import MarketState, adapter_of, idle_assets
 from strategies.tape import Reading
 from strategies.units import BPS
 from wallets.endpoints import Block, Endpoint
+from wallets.feeds import SEQUENCER, price_reads, quote_of, sequencer_fault, sequencer_reads
 
 ORACLE_AGREEMENT_BPS: Final = 100  # the oracles of one asset on one chain; further apart, none is believed
 MOST_USD_E8: Final = 2**63 - 1  # what a tape can carry; nothing costs 92 billion dollars
 ABSURD: Final = (ArithmeticError, LookupError, ValueError)  # what arithmetic raises on numbers that no contract would answer
 
 
-def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[Reading, Portfolio]:
-    """One consistent block. Raises IncompleteRead where a balance or a claim is missing, UnsupportedState where the account may
-    owe what an adapter does not read: what is held must be known."""
+def read(
+    endpoint: Endpoint, deployment: Deployment, account: Address, block_hash: str | None = None
+) -> tuple[Reading, Portfolio]:
+    """One consistent block, the latest where none is named. Raises IncompleteRead where a balance or a claim is missing,
+    UnsupportedState where the account may owe what an adapter does not read: what is held must be known."""
     calls, spans = _questions(deployment, account)
-    block = endpoint.read(calls, deployment.multicall)
+    block = endpoint.read(calls, deployment.multicall, block_hash)
     answers = [block.results[first:last] for first, last in spans]
     assets = idle_assets(deployment)
     balances, rest = answers[: len(assets)], answers[len(assets) :]
     idle = tuple(Amount(asset, _word(answer, asset.symbol)) for asset, answer in zip(assets, balances, strict=True))
+    rest, said = rest[: 2 * len(deployment.markets)], rest[2 * len(deployment.markets) :]
     states, held, refused = list[MarketState | None](), list[Position](), list[tuple[str, str]]()
     for market, state_answer, claim_answer in zip(deployment.markets, rest[::2], rest[1::2], strict=True):
         claim = claim_of(market, _whole(claim_answer, market.id))
@@ -42,7 +47,9 @@ def read(endpoint: Endpoint, deployment: Deployment, account: Address) -> tuple[
         except (ObservationError, ProtocolError) as error:
             states.append(None)
             refused.append((market.id, str(error)))
-    quotes, unpriced = _oracle_quotes(deployment, states, block)
+    quotes, unpriced = _quotes(deployment, states, said, block)
+    if deployment.sequencer is not None and (fault := sequencer_fault(deployment.sequencer, said[-1], block.timestamp)):
+        refused.append((SEQUENCER, fault))
     reading = Reading(
         block.number, block.hash, block.timestamp, block.base_fee_wei, tuple(states), quotes, tuple(refused) + unpriced
     )
@@ -79,12 +86,15 @@ def _state_of(market: Market, answers: Sequence[bytes], held: Position, timestam
 
 
 def _questions(deployment: Deployment, account: Address) -> tuple[list[Call], list[tuple[int, int]]]:
-    """All calls of a block and, for each question, where its answers lie: balances, then state and claim of each market."""
+    """All calls of a block and, for each question, where its answers lie: balances, then state and claim of each market, then
+    the price feeds, then the sequencer's."""
     questions: list[Sequence[Call]] = [
         (erc20.balance_read(asset, account, deployment.multicall),) for asset in idle_assets(deployment)
     ]
     for market in deployment.markets:
         questions += [adapter_of(market).reads(market), adapter_of(market).holding_reads(market, account)]
+    questions += [price_reads(feed) for feed in deployment.feeds.values()]
+    questions += [sequencer_reads(deployment.sequencer)] if deployment.sequencer is not None else []
     calls, spans = list[Call](), list[tuple[int, int]]()
     for question in questions:
         spans.append((len(calls), len(calls) + len(question)))
@@ -107,24 +117,49 @@ def _word(answers: Sequence[bytes | None], what: str) -> int:
     return int.from_bytes(answer, "big")
 
 
-def _oracle_quotes(
-    deployment: Deployment, states: Sequence[MarketState | None], block: Block
+def _quotes(
+    deployment: Deployment, states: Sequence[MarketState | None], said: Sequence[Sequence[bytes | None]], block: Block
 ) -> tuple[tuple[Quote, ...], tuple[tuple[str, str], ...]]:
-    """One price an asset, from the oracles of its markets; the native coin at the price of its wrapped token."""
+    """One price an asset: its feed's, which the oracles of its markets must confirm; without a feed, theirs. The native coin has
+    the price of its wrapped token."""
+    told = {
+        asset.address: quote_of(asset, feed, answers, block.timestamp)
+        for (address, feed), answers in zip(deployment.feeds.items(), said, strict=False)
+        for asset in deployment.assets
+        if asset.address == address
+    }
+    oracles = _oracles(deployment, states)
+    quotes, refused = list[Quote](), list[tuple[str, str]]()
+    for asset in deployment.assets:
+        ours = oracles.get(asset, ())
+        first = Quote(asset, ours[0][1], f"oracle of {ours[0][0].id}", block.timestamp) if ours else None
+        quote = told.get(asset.address, first)
+        if isinstance(quote, Quote):
+            quote = _disagreement(quote, ours) or quote
+        if isinstance(quote, str):
+            refused.append((asset.symbol, quote))
+        elif quote is not None:
+            quotes += [replace(quote, asset=same) for same in _alike(deployment, asset)]
+    return tuple(quotes), tuple(refused)
+
+
+def _oracles(deployment: Deployment, states: Sequence[MarketState | None]) -> Mapping[Asset, Sequence[tuple[Market, int]]]:
+    """What the oracles of its markets say of each asset."""
     said: dict[Asset, list[tuple[Market, int]]] = {}
     for market, state in zip(deployment.markets, states, strict=True):
         price = adapter_of(market).price_usd_e8(state) if state is not None else None
         if price:
             said.setdefault(market.asset, []).append((market, price))
-    quotes, refused = list[Quote](), list[tuple[str, str]]()
-    for asset, prices in said.items():
-        low, high = min(price for _, price in prices), max(price for _, price in prices)
-        if (high - low) * BPS > low * ORACLE_AGREEMENT_BPS:
-            refused.append((asset.symbol, f"its oracles say {low} and {high} (1e8): more than {ORACLE_AGREEMENT_BPS} bps apart"))
-            continue
-        source = f"oracle of {prices[0][0].id}"
-        quotes += [Quote(same, prices[0][1], source, block.timestamp) for same in _alike(deployment, asset)]
-    return tuple(quotes), tuple(refused)
+    return said
+
+
+def _disagreement(quote: Quote, oracles: Sequence[tuple[Market, int]]) -> str:
+    """Why an asset's witnesses are not believed; empty where they are close together."""
+    said = [(quote.usd_e8, quote.source), *[(price, f"oracle of {market.id}") for market, price in oracles]]
+    (low, lowest), (high, highest) = min(said), max(said)
+    if (high - low) * BPS <= low * ORACLE_AGREEMENT_BPS:
+        return ""
+    return f"{lowest} says {low} and {highest} says {high} (1e8): more than {ORACLE_AGREEMENT_BPS} bps apart"
 
 
 def _alike(deployment: Deployment, asset: Asset) -> tuple[Asset, ...]:

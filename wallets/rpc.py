@@ -12,10 +12,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from strategies.errors import EndpointRefused, EndpointUnusable, SettingsError
+from wallets.foreign import quoted
 
 MAX_ANSWER_BYTES: Final = 32 * 2**20
 QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,64}")
-DATA: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 
 Request = tuple[str, list[object]]
 
@@ -151,12 +151,12 @@ class Rpc:
         return EndpointUnusable(endpoint=self.name, why=self._masked(why))
 
     def _masked(self, text: str) -> str:
-        """An endpoint may repeat its own address in an error; the secret part of it goes no further."""
+        """A stranger's words; and an endpoint may repeat its own address in them, whose secret part goes no further."""
         secrets = (self._parts.query, self._parts.path.strip("/"), self._parts.password or "", self._parts.username or "")
         for secret in secrets:
             if secret:
                 text = text.replace(secret, "…")
-        return text
+        return quoted(text)
 
 
 def quantity(value: object, what: str) -> int:
@@ -168,9 +168,15 @@ def quantity(value: object, what: str) -> int:
 
 def data_of(value: object, what: str) -> bytes:
     """Bytes as endpoints write them. Raises ValueError."""
-    if not isinstance(value, str) or DATA.fullmatch(value) is None:
+    if not isinstance(value, str) or value[:2] != "0x":
         raise ValueError(f"{what} is no hexadecimal data")
-    return bytes.fromhex(value[2:])
+    try:
+        data = bytes.fromhex(value[2:])
+    except ValueError:
+        raise ValueError(f"{what} is no hexadecimal data") from None
+    if 2 * len(data) + 2 != len(value):  # fromhex skips spaces
+        raise ValueError(f"{what} is no hexadecimal data")
+    return data
 
 
 def _question(at: int, request: Request) -> dict[str, object]:

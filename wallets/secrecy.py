@@ -1,8 +1,9 @@
 """Passwords, and files that only their owner reads. Refuses weak passwords, links, files of others and modes that let anyone
-else in; a password comes from a prompt or such a file, never from an argument or the environment."""
+else in; a password comes from a prompt, such a file or an open descriptor, never from an argument or the environment."""
 
 import getpass
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from strategies.errors import SettingsError
 
 MIN_PASSWORD_CHARACTERS: Final = 10
 MAX_FILE_BYTES: Final = 2**20
+DESCRIPTOR: Final = re.compile(r"fd:([0-9]{1,4})")
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -70,15 +72,31 @@ def refuse_weak(password: str) -> None:
         raise SettingsError(f"the password is too weak: at least {MIN_PASSWORD_CHARACTERS} characters, not all the same")
 
 
-def password_from_prompt(question: str) -> str:
+class Password(str):
+    """A password that no printer of local variables shows: the keeper's frames hold it for as long as the keeper runs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Password(…)"
+
+
+def password_from_prompt(question: str) -> Password:
     """A typed password, not echoed."""
-    return getpass.getpass(f"{question}: ")
+    return Password(getpass.getpass(f"{question}: "))
 
 
-def password_from_file(path: Path) -> str:
-    """The first line of a file of mode 0600."""
-    return _line(read_private(path))
+def password_from_file(path: Path) -> Password:
+    """The first line of a file of mode 0600, or of an open descriptor that is named like fd:3. Raises SettingsError, OSError."""
+    found = DESCRIPTOR.fullmatch(str(path))
+    content = read_private(path) if found is None else _read_descriptor(int(found[1]))
+    return Password(content.decode().split("\n", 1)[0].rstrip("\r"))
 
 
-def _line(content: bytes) -> str:
-    return content.decode().split("\n", 1)[0].rstrip("\r")
+def _read_descriptor(number: int) -> bytes:
+    """What whoever started this process left to be read, once. Raises SettingsError."""
+    try:
+        with os.fdopen(number, "rb") as pipe:
+            return pipe.read(MAX_FILE_BYTES)
+    except OSError as error:
+        raise SettingsError(f"fd:{number} cannot be read ({error.strerror}); open it for the command, as in 3<file") from None

@@ -7,8 +7,8 @@ from typing import Final
 
 from strategies.domain import Deployment
 from strategies.errors import NonceGap, NotApproved
-from wallets import settling
-from wallets.case import Case
+from wallets import safe, settling
+from wallets.case import Case, Fees
 from wallets.endpoints import Endpoint, Mined
 from wallets.journal import Journal
 from wallets.pause import Held
@@ -41,6 +41,7 @@ class Parts:
     signer: Signer
     halts: Halts
     patience_seconds: float
+    second: Endpoint | None = None  # another endpoint, that must agree
 
     def note(self, kind: str, timestamp: int, content: Mapping[str, object]) -> None:
         """A line of the journal, durable when this returns."""
@@ -51,23 +52,40 @@ def sign(parts: Parts, approved: Approved, index: int, case: Case) -> Signed:
     """One call signed with the next nonce; its bytes are durable before anyone could send them. Raises NotApproved, NonceGap."""
     if case.fees is None:
         raise NotApproved("there are no fees to offer")
-    nonce = _next_nonce(parts, case.now)
+    nonce, known = agreed_nonces(parts)
+    _refuse_if_moved(parts, case, nonce)
+    with parts.store.transaction():  # another process of this key's waits here, and then finds the nonce taken
+        if parts.store.next_nonce() != known:
+            raise NonceGap(expected=parts.store.next_nonce() or 0, found=nonce)
+        if known is not None and nonce > known:
+            parts.note("foreign-nonce", case.now, {"expected": known, "found": nonce})
+        return _signed(parts, approved, index, case, fees=case.fees, nonce=nonce)
+
+
+def _refuse_if_moved(parts: Parts, case: Case, nonce: int) -> None:
+    """What was judged is the account as no transaction of its own has changed it since. Raises NonceGap."""
+    judged = parts.endpoint.nonce(safe.sender(safe.seat_of(parts.policy)), hex(case.reading.block))
+    if nonce != judged:
+        raise NonceGap(expected=judged, found=nonce)
+
+
+def _signed(parts: Parts, approved: Approved, index: int, case: Case, *, fees: Fees, nonce: int) -> Signed:
     # The same call, fees and nonce would sign to the very bytes of a plan that was given up: one hash for two plans.
-    gas_limit = case.fees.gas_limits[0] - parts.store.dropped_at(nonce)
+    gas_limit = fees.gas_limits[0] - parts.store.dropped_at(nonce)
     transaction = parts.signer.sign(
         approved,
         index=index,
         nonce=nonce,
-        fees=case.fees,
+        fees=fees,
         gas_limit=gas_limit,
         policy_digest=policy_digest(parts.policy),
         chain_id=parts.policy.chain_id,
+        seat=safe.seat_of(parts.policy),
     )
     signed = Signed(transaction.hash, approved.intent, index, 0, nonce, transaction.raw, case.now, "signed")
-    offered = {"gas_limit": gas_limit, "max_fee_wei": str(case.fees.max_fee_wei), "tip_wei": str(case.fees.max_priority_fee_wei)}
-    with parts.store.transaction():
-        parts.store.add_signed(signed)
-        parts.note("signed", case.now, {"intent": approved.intent, "call": index, "nonce": nonce, "hash": signed.hash, **offered})
+    offered = {"gas_limit": gas_limit, "max_fee_wei": str(fees.max_fee_wei), "tip_wei": str(fees.max_priority_fee_wei)}
+    parts.store.add_signed(signed)
+    parts.note("signed", case.now, {"intent": approved.intent, "call": index, "nonce": nonce, "hash": signed.hash, **offered})
     return signed
 
 
@@ -86,7 +104,7 @@ def send_and_settle(parts: Parts, signed: Signed, may_send: Callable[[], bool]) 
     found = settling.settle(
         parts.endpoint,
         signed,
-        parts.policy.account,
+        safe.sender(safe.seat_of(parts.policy)),
         patience_seconds=parts.patience_seconds,
         stopped=parts.halts.ending,
         may_send=may_send,
@@ -118,7 +136,7 @@ def _told(signed: Signed, state: str) -> str:
 def agreed_nonces(parts: Parts) -> tuple[int, int | None]:
     """The chain's next nonce and the store's. Behind the store's is a lagging endpoint, a transaction of ours on its way, or a
     chain that dropped blocks: what was mined in those is sent again. Raises NonceGap."""
-    found, expected = parts.endpoint.nonce(parts.policy.account, "latest"), parts.store.next_nonce()
+    found, expected = parts.endpoint.nonce(safe.sender(safe.seat_of(parts.policy)), "latest"), parts.store.next_nonce()
     if expected is not None and found < expected:
         if not parts.halts.paused().is_anything:
             _send_lost(parts, found)
@@ -132,11 +150,3 @@ def _send_lost(parts: Parts, nonce: int) -> None:
         if parts.endpoint.receipt(lost.hash) is None and not parts.endpoint.knows(lost.hash):
             parts.note("sent-again", parts.endpoint.now(), {"intent": lost.intent, "nonce": lost.nonce, "hash": lost.hash})
             settling.send(parts.endpoint, lost)
-
-
-def _next_nonce(parts: Parts, now: int) -> int:
-    """The chain's next nonce, whoever used those before. Raises NonceGap."""
-    found, expected = agreed_nonces(parts)
-    if expected is not None and found > expected:
-        parts.note("foreign-nonce", now, {"expected": expected, "found": found})
-    return found

@@ -1,6 +1,7 @@
 """The one holder of the key. It signs an Approved whose digest it has recomputed, as a type-2 transaction of one chain, and
 nothing else: no hashes, no messages, no typed data, no delegations, no legacy bytes."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from strategies.domain import Address
 from strategies.errors import NotApproved
+from strategies.protocols.adapter import Call
+from strategies.units import MAX_UINT256
+from wallets import safe
 from wallets.case import Fees
+from wallets.safe import Seat
 from wallets.wallet import Approved, approval_digest
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 KDF: Final = "scrypt"
+TARGET: Final = re.compile(r"0x[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,15 @@ class Signer:
         gas_limit: int,
         policy_digest: str,
         chain_id: int,
+        seat: Seat,
     ) -> SignedTransaction:
-        """The transaction of one approved call. Raises NotApproved where the digest is not of these very calls."""
+        """The transaction of one approved call. Raises NotApproved where the digest is not of these very calls, or this key does
+        not move the account."""
+        if safe.sender(seat) != self.address:
+            raise NotApproved(f"the key is of {self.address}; {seat.account} is moved by {safe.sender(seat)}")
         digest = approval_digest(
             chain_id=chain_id,
-            account=self.address,
+            account=seat.account,
             calls=approved.calls,
             effects=approved.effects,
             intent=approved.intent,
@@ -72,14 +82,19 @@ class Signer:
             raise NotApproved("the digest is not of these calls and effects, this account, this chain and this policy")
         if not 0 <= index < len(approved.calls):
             raise NotApproved(f"the approval has no call {index}")
-        return self._signed(approved, index=index, nonce=nonce, fees=fees, gas_limit=gas_limit, chain_id=chain_id)
+        call = safe.outer(seat, approved.calls[index])
+        if safe.inner(seat, call) != approved.calls[index]:
+            raise NotApproved("what would be signed is not exactly the approved call")
+        return self._signed(call, nonce=nonce, fees=fees, gas_limit=gas_limit, chain_id=chain_id)
 
-    def _signed(
-        self, approved: Approved, *, index: int, nonce: int, fees: Fees, gas_limit: int, chain_id: int
-    ) -> SignedTransaction:
+    def _signed(self, call: Call, *, nonce: int, fees: Fees, gas_limit: int, chain_id: int) -> SignedTransaction:
         from eth_utils.address import to_checksum_address
 
-        call = approved.calls[index]
+        words = (call.value_wei, fees.max_fee_wei, fees.max_priority_fee_wei, chain_id)
+        counts = (nonce, gas_limit)
+        is_one = all(0 <= word <= MAX_UINT256 for word in words) and all(0 <= count < 2**64 for count in counts)
+        if TARGET.fullmatch(call.target) is None or not is_one:  # the library raises from frames that hold the key, or signs it
+            raise NotApproved("what would be signed is no transaction: a target or a number in it is impossible")
         signed = self.__account.sign_transaction(
             {
                 "type": 2,

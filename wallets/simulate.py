@@ -1,21 +1,24 @@
 """The effects of exact transactions at a pinned block: real nonces, fees and gas limits, balances and allowances before and
 after, in one request. Refuses to guess: no simulator, a revert, a block other than the one asked for are errors by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from strategies.domain import NATIVE, Address, Approve, Asset, Deployment, Position, Revoke
+from strategies.domain import NATIVE, Address, Amount, Approve, Asset, Deployment, Position, Revoke, Transfer, written
 from strategies.errors import EndpointRefused, IncompleteRead, SimulationReverted, SimulationUnavailable
-from strategies.protocols import erc20
+from strategies.protocols import erc20, grants, wrapped_native
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import adapter_of, idle_assets
 from strategies.tape import Reading
+from wallets import safe
 from wallets.case import Fees
 from wallets.endpoints import Endpoint, Log, decode_aggregate, encode_aggregate, logs_of
 from wallets.expected import claims
+from wallets.foreign import quoted
 from wallets.reading import claim_of
 from wallets.rpc import data_of, quantity
+from wallets.safe import Seat
 from wallets.tracing import trace
 from wallets.wallet import Allowance, Change, Effects
 
@@ -25,11 +28,9 @@ READER_WEI: Final = 2**96
 READER_MAX_FEE_WEI: Final = 2**56
 READ_GAS: Final = 100_000  # for one question
 NO_METHOD: Final = (-32601, -32004)  # unknown to the node; known and not supported (EIP-1474)
-APPROVAL_FOR_ALL: Final = bytes.fromhex("17307eab39ab6107e8899845ad3d59bd9653f200f220920489ca2b5937696c31")
 BORROW_DELEGATED: Final = bytes.fromhex("da919360433220e13b51e8c211e490d148e61a3bd53de8c097194e458b97f3e1")
 TRANSFER_SINGLE: Final = bytes.fromhex("c3d58168c5ae7397731d063d5bbf3d657854427343f4c083240f7aacaa2d0f62")
 TRANSFER_BATCH: Final = bytes.fromhex("4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c0526c8f7fb")
-GRANTS: Final = {APPROVAL_FOR_ALL: "an operator's approval", BORROW_DELEGATED: "a delegation of credit"}
 MOVES: Final = {erc20.TRANSFER_TOPIC, TRANSFER_SINGLE, TRANSFER_BATCH}
 
 
@@ -46,16 +47,17 @@ def simulate(
     endpoint: Endpoint,
     *,
     deployment: Deployment,
-    account: Address,
+    seat: Seat,
     calls: Sequence[Call],
     fees: Fees,
     nonce: int,
     at: Reading,
 ) -> Effects:
     """What these transactions change, executed on the block that was read. Raises SimulationReverted, SimulationUnavailable."""
+    account, payer = seat.account, safe.sender(seat)
     questions = _questions(deployment, account, calls)
     asked = Call(deployment.multicall, encode_aggregate(questions.calls))
-    ours = [_transaction(account, call, fees, nonce, index) for index, call in enumerate(calls)]
+    ours = [_transaction(payer, safe.outer(seat, call), fees, nonce, index) for index, call in enumerate(calls)]
     try:
         ran = _run(endpoint, ours, asked, len(questions.calls), at)
         before, after = _held(deployment, questions, ran.before), _held(deployment, questions, ran.after)
@@ -65,12 +67,16 @@ def simulate(
         raise SimulationUnavailable(str(error)) from None
     gas_wei = sum(ran.gas_used) * min(fees.max_fee_wei, ran.base_fee_wei + fees.max_priority_fee_wei)  # EIP-1559
     return Effects(
-        changes=_changes(deployment, before, after, gas_wei),
+        changes=_changes(deployment, before, after, gas_wei if payer == account else 0),
         allowances=tuple([Allowance(token, spender, raw) for (token, spender), raw in after.allowances.items() if raw]),
         gas_used=ran.gas_used,
         block=at.block,
         timestamp=at.timestamp + SIMULATED_SECONDS,
-        unexpected=tuple([what for log in ran.logs if (what := _unexpected(log, deployment, account, after))]),
+        unexpected=(
+            *[what for log in ran.logs if (what := _unexpected(log, deployment, account, after))],
+            *_leaks(deployment, account, calls, ran.logs),
+            *_silent(deployment, account, before, after, ran.logs),
+        ),
     )
 
 
@@ -146,7 +152,8 @@ def allowance_pairs(deployment: Deployment, calls: Sequence[Call]) -> tuple[tupl
     tokens = [asset.address for asset in deployment.assets if asset.address != NATIVE]
     read = [erc20.parse(call, deployment.assets) for call in calls]
     named = [action.spender for action in read if isinstance(action, Approve | Revoke)]
-    spenders = dict.fromkeys([*(market.address for market in deployment.markets), *named])
+    further = () if deployment.permit2 is None else (deployment.permit2,)
+    spenders = dict.fromkeys([*(market.address for market in deployment.markets), *further, *named])
     return tuple([(token, spender) for token in tokens for spender in spenders])
 
 
@@ -195,7 +202,7 @@ def _refuse_reverts(results: Sequence[Mapping[str, object]]) -> None:
             said = error.get("data") if isinstance(error, dict) else None
             data = data_of(said, "the revert") if isinstance(said, str) else data_of(result["returnData"], "the revert")
             words = str(error.get("message", "")) if isinstance(error, dict) and not data else ""
-            raise SimulationReverted(index=index, why=words[:200] or revert_reason(data))
+            raise SimulationReverted(index=index, why=quoted(words or revert_reason(data)))
 
 
 def _returned(result: Mapping[str, object]) -> bytes:
@@ -246,8 +253,10 @@ def _unexpected(log: Log, deployment: Deployment, account: Address, after: Held)
     ours = bytes(12) + bytes.fromhex(account[2:])
     if not log.topics or ours not in log.topics[1:]:
         return ""
-    if log.topics[0] in GRANTS:
-        return f"{GRANTS[log.topics[0]]} by {log.address}"
+    if log.topics[0] == BORROW_DELEGATED:
+        return f"a delegation of credit by {log.address}"
+    if (what := grants.granted(log.topics, log.data)) is not None:
+        return f"{what} by {log.address}" if what else ""
     if (approval := erc20.decode_approval(log.topics, log.data)) is not None:
         owner, spender, _ = approval
         known = owner != account or (log.address, spender) in after.allowances
@@ -255,6 +264,34 @@ def _unexpected(log: Log, deployment: Deployment, account: Address, after: Held)
     if log.topics[0] in MOVES | {erc20.APPROVAL_TOPIC} and log.address not in _known(deployment):
         return f"a movement of {log.address}, which is none of our tokens"
     return ""
+
+
+def _leaks(deployment: Deployment, account: Address, calls: Sequence[Call], logs: Sequence[Log]) -> Iterator[str]:
+    """What leaves the account to somebody who is no party of the plan, as a token's fee does: the amount is right, and a part of
+    it never arrives."""
+    tokens = {asset.address: asset for asset in idle_assets(deployment)}
+    pinned = [address for market in deployment.markets for address in (market.address, *[one for _, one in market.contracts])]
+    read = [erc20.parse(call, deployment.assets) for call in calls]
+    parties = {account, *pinned, *[action.recipient for action in read if isinstance(action, Transfer)]}
+    for log in logs:
+        moved = erc20.decode_transfer(log.topics, log.data)
+        if moved is not None and log.address in tokens and moved[0] == account and moved[1] not in parties and moved[2]:
+            yield f"{written(Amount(tokens[log.address], moved[2]))} goes to {moved[1]}, who is no party of the plan"
+
+
+def _silent(deployment: Deployment, account: Address, before: Held, after: Held, logs: Sequence[Log]) -> Iterator[str]:
+    """What a token moves and does not say: its events and its balances must tell the same. The native coin has no events, and its
+    wrapped token others."""
+    wrapped = {market.address for market in deployment.markets if market.protocol == wrapped_native.PROTOCOL}
+    said: dict[Address, int] = {}
+    for log in logs:
+        if (moved := erc20.decode_transfer(log.topics, log.data)) is not None:
+            sender, recipient, raw = moved
+            said[log.address] = said.get(log.address, 0) + raw * ((recipient == account) - (sender == account))
+    for asset, after_raw in after.balances.items():
+        found_raw = after_raw - before.balances[asset]
+        if asset.address not in {NATIVE, *wrapped} and found_raw != said.get(asset.address, 0):
+            yield f"{asset.symbol} moves {found_raw} base units of the account and says {said.get(asset.address, 0)}"
 
 
 def _known(deployment: Deployment) -> set[Address | None]:

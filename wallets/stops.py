@@ -1,18 +1,13 @@
 """What a stop lets pass. Halted: revocations. Reduce-only: also repayments, withdrawals to the wallet itself, and a supply that
 lifts a health factor from below its floor. Refuses everything else, and every way out that no rule here can weigh yet."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
-from strategies.domain import Action, Approve, Portfolio, Position, Repay, Revoke, Supply, Withdraw
+from strategies.domain import Action, Approve, Position, Repay, Revocation, Supply, Withdraw
 from strategies.errors import IncompleteRead
-from strategies.protocols.registry import MarketState, adapter_of
+from strategies.protocols.registry import adapter_of
 from strategies.units import BPS
-from wallets.case import Case, only_revokes, state_of
+from wallets.case import Case, World, only_revokes, state_of
 from wallets.expected import walk
 from wallets.wallet import Reason
-
-World: TypeAlias = tuple[Sequence[MarketState | None], Portfolio]
 
 
 def not_paused(case: Case) -> tuple[Reason, ...]:
@@ -34,7 +29,7 @@ def not_paused(case: Case) -> tuple[Reason, ...]:
 def _passes(case: Case, at: int) -> bool:
     """Whether a call only reduces. An allowance is judged by the call that takes it."""
     match case.actions[at]:
-        case Revoke() | Repay() | Withdraw():
+        case action if isinstance(action, Revocation | Repay | Withdraw):
             return True
         case Approve():
             then = case.actions[at + 1] if at + 1 < len(case.actions) else None

@@ -6,7 +6,7 @@ StoreUnwritable, and nothing is signed after that. Refuses files of another vers
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,43 +15,11 @@ from typing import Any, Final, Self
 
 from strategies.errors import MalformedRecord, StoreUnwritable
 from strategies.units import SECONDS_PER_DAY
+from wallets.schema import HEADS_SINCE, SCHEMA, VERSION
+from wallets.wallet import Move
 
 BUSY_SECONDS: Final = 10.0
 FORMAT: Final = b"SQLite format 3\0"  # what the file begins with
-
-_FIRST: Final = (
-    """CREATE TABLE journal (
-        seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, cycle TEXT NOT NULL,
-        line TEXT NOT NULL, hash TEXT NOT NULL UNIQUE) STRICT""",
-    "CREATE INDEX journal_cycle ON journal (cycle)",
-    "CREATE INDEX journal_kind ON journal (kind)",
-    """CREATE TABLE intents (
-        intent TEXT PRIMARY KEY, digest TEXT NOT NULL, calls TEXT NOT NULL, verdict TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('planned', 'signed', 'sent', 'mined', 'failed', 'dropped')),
-        receipt TEXT, created_at INTEGER NOT NULL, expiry INTEGER NOT NULL) STRICT""",
-    """CREATE TABLE transactions (
-        hash TEXT PRIMARY KEY, intent TEXT NOT NULL REFERENCES intents, call INTEGER NOT NULL, attempt INTEGER NOT NULL,
-        nonce INTEGER NOT NULL, raw BLOB NOT NULL, signed_at INTEGER NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('signed', 'sent', 'mined', 'failed', 'dropped')),
-        UNIQUE (intent, call, attempt)) STRICT""",
-    # Two calls never share a nonce; a replacement of the same call is another attempt at the same one.
-    "CREATE UNIQUE INDEX transactions_nonce ON transactions (nonce, attempt) WHERE state <> 'dropped'",
-    """CREATE TABLE reservations (
-        intent TEXT PRIMARY KEY, usd_e8 INTEGER NOT NULL, gas_usd_e8 INTEGER NOT NULL, at INTEGER NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('pending', 'spent', 'released'))) STRICT""",
-    "CREATE TABLE approvals (digest TEXT PRIMARY KEY, operator TEXT NOT NULL, used_at INTEGER NOT NULL) STRICT",
-    "CREATE TABLE readings (block INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, text TEXT NOT NULL) STRICT",
-    "CREATE INDEX readings_timestamp ON readings (timestamp)",
-    "CREATE TABLE flags (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-)
-_HEADS: Final = (
-    # No reference to the journal: a head must outlive the line it names, or nobody would miss that line.
-    """CREATE TABLE heads (
-        seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL,
-        public_key TEXT NOT NULL, signature TEXT NOT NULL) STRICT""",
-)
-SCHEMA: Final = (_FIRST, _HEADS)  # what each version adds to the one before
-VERSION: Final = len(SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +154,11 @@ class Store:
     def has_cycle(self, cycle: str) -> bool:
         return self._one("SELECT 1 FROM journal WHERE cycle = ? LIMIT 1", cycle) is not None
 
+    def last_line(self, kind: str) -> str | None:
+        """The newest line of a kind."""
+        found = self._one("SELECT line FROM journal WHERE kind = ? ORDER BY seq DESC LIMIT 1", kind)
+        return found[0] if found else None
+
     def moved_at(self) -> int | None:
         """When value last moved, by the last journaled receipt that has a transaction."""
         last = "json_extract(line, '$.content.transactions[#-1].timestamp')"
@@ -255,9 +228,18 @@ class Store:
         return Spent(*found) if found else Spent(0, 0)
 
     def reserve(
-        self, *, intent: str, usd_e8: int, gas_usd_e8: int, now: int, max_day_usd_e8: int, max_day_gas_usd_e8: int
+        self,
+        *,
+        intent: str,
+        usd_e8: int,
+        gas_usd_e8: int,
+        now: int,
+        max_day_usd_e8: int,
+        max_day_gas_usd_e8: int,
+        moves: Sequence[Move] = (),
     ) -> bool:
-        """Sets a plan's spending aside, atomically; False where a day's cap would be passed or the intent has reserved before."""
+        """Sets a plan's spending aside and remembers its moves, atomically; False where a day's cap would be passed or the intent
+        has reserved before."""
         with self.transaction():
             spent = self.spent(now)
             if usd_e8 and spent.usd_e8 + usd_e8 > max_day_usd_e8:
@@ -268,12 +250,26 @@ class Store:
             latest = self._one("SELECT coalesce(max(at), 0) FROM reservations")
             at = max(now, latest[0] if latest else 0)
             insert = "INSERT OR IGNORE INTO reservations VALUES (?, ?, ?, ?, 'pending')"
-            return self._do(insert, intent, usd_e8, gas_usd_e8, at) == 1
+            if self._do(insert, intent, usd_e8, gas_usd_e8, at) != 1:
+                return False
+            for move in moves:
+                values = (intent, move.place, move.way, move.usd_e8, move.loss_e8, move.calls, at, move.pair)
+                self._do("INSERT INTO moves VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values)
+            return True
 
     def settle_reservation(self, intent: str, *, gas_usd_e8: int) -> bool:
         """What was set aside is spent, with the gas that was really burnt; False where nothing was pending."""
         change = "UPDATE reservations SET state = 'spent', gas_usd_e8 = ? WHERE intent = ? AND state = 'pending'"
         return self._do(change, gas_usd_e8, intent) == 1
+
+    def settle_unmoved(self, intent: str, *, gas_usd_e8: int) -> bool:
+        """Only gas was burnt, nothing moved, so nothing else of it is remembered; False where nothing was pending."""
+        with self.transaction():
+            settled = self.settle_reservation(intent, gas_usd_e8=gas_usd_e8)
+            if settled:
+                self._do("UPDATE reservations SET usd_e8 = 0 WHERE intent = ?", intent)
+                self._do("DELETE FROM moves WHERE intent = ?", intent)
+        return settled
 
     def reserved(self, intent: str) -> Spent:
         """What an intent has set aside and not settled: a plan judged again midway does not count itself twice."""
@@ -281,8 +277,19 @@ class Store:
         return Spent(*found) if found else Spent(0, 0)
 
     def release_reservation(self, intent: str) -> bool:
-        """Nothing of it was or can be mined; False where nothing was pending."""
-        return self._do("UPDATE reservations SET state = 'released' WHERE intent = ? AND state = 'pending'", intent) == 1
+        """Nothing of it was or can be mined, so nothing of it is remembered; False where nothing was pending."""
+        with self.transaction():
+            change = "UPDATE reservations SET state = 'released' WHERE intent = ? AND state = 'pending'"
+            released = self._do(change, intent) == 1
+            if released:
+                self._do("DELETE FROM moves WHERE intent = ?", intent)
+        return released
+
+    def moves(self, now: int) -> tuple[Move, ...]:
+        """What the plans of the last 24 hours did or are about to do, oldest first; what is pending is never too old."""
+        pending = "intent IN (SELECT intent FROM reservations WHERE state = 'pending')"
+        rows = self._all(f"SELECT * FROM moves WHERE at > ? OR {pending} ORDER BY at, rowid", now - SECONDS_PER_DAY)
+        return tuple([Move(*row) for row in rows])
 
     def use_approval(self, *, digest: str, operator: str, at: int) -> bool:
         """A person's yes is used once; False where it was used before."""
@@ -356,7 +363,7 @@ def read_history(path: Path) -> Iterator[tuple[tuple[Head, ...], Iterator[Line]]
     with _unreadable(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)) as db:
         db.execute("BEGIN")
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        heads = db.execute(_SIGNED_HEADS).fetchall() if version >= VERSION else []
+        heads = db.execute(_SIGNED_HEADS).fetchall() if version >= HEADS_SINCE else []
         yield tuple([Head(*head) for head in heads]), _read_lines(db)
 
 

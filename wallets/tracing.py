@@ -9,6 +9,7 @@ from strategies.domain import Address
 from strategies.errors import SimulationReverted
 from strategies.protocols.adapter import Call
 from wallets.endpoints import Endpoint, Log, logs_of
+from wallets.foreign import quoted
 from wallets.rpc import data_of, quantity
 
 DIFFERENCES: Final = {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}}
@@ -51,7 +52,7 @@ def trace(
         )
         top = _mapping(events)
         if "error" in top:
-            raise SimulationReverted(index=index, why=str(top.get("revertReason") or top["error"])[:200])
+            raise SimulationReverted(index=index, why=quoted(str(top.get("revertReason") or top["error"])))
         gas_used.append(quantity(top["gasUsed"], "the gas used"))
         logs += _logs(top)
         state = _carried(state, _mapping(differences))

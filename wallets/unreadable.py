@@ -6,37 +6,68 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from strategies.domain import ALL, Address, Amount, Borrow, Deployment, Market, MarketAction, Repay, Shares, Supply, Withdraw
+from strategies.domain import (
+    ALL,
+    Address,
+    Amount,
+    Borrow,
+    ClaimRewards,
+    Deployment,
+    Market,
+    MarketAction,
+    Repay,
+    SetCollateral,
+    Shares,
+    Supply,
+    Unwrap,
+    Withdraw,
+    Wrap,
+)
 from strategies.errors import UnknownCall
 from strategies.protocols import erc20
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import adapter_of, parse
 from strategies.units import MAX_UINT256
+from wallets import unread_grants, unread_trades
 from wallets.wallet import Reason
 
 LEAST_NAME: Final = 2**32  # a contract or a threshold is above it; places, flags and our specimens' amounts are below
 
 
-def reason(at: int, call: Call, account: Address, deployment: Deployment) -> Reason:
-    """The rule that an unreadable call breaks, with its target and selector."""
+def reasons(at: int, call: Call, account: Address, deployment: Deployment) -> tuple[Reason, ...]:
+    """The rules that an unreadable call breaks, with its target and selector: of a trade all of them, else the first found."""
     named = f"call {at} (0x{call.data[:4].hex()} of {call.target})"
-    markets = [market for market in deployment.markets if market.address == call.target]
+    if unread_trades.is_router(call.target, deployment):
+        return tuple([Reason(rule, f"{named}: {what}") for rule, what in unread_trades.flaws(call, account, deployment)])
+    if (flaw := unread_grants.flaw(call, deployment)) is not None:
+        return (Reason(flaw[0], f"{named}: {flaw[1]}"),)
+    return (_reason(named, call, account, deployment),)
+
+
+def _reason(named: str, call: Call, account: Address, deployment: Deployment) -> Reason:
+    markets = [market for market in deployment.markets if call.target in _targets(market, account)]
     if not markets and all(asset.address != call.target for asset in deployment.assets):
         return Reason("target", f"{named}: the target is no token or market of deployment {deployment.name}")
     if call.data[:4] not in set(_selectors(markets, account, call.target, deployment)):
         return Reason("selector", f"{named}: the function is not one this wallet uses there")
     if call.value_wei and parse(replace(call, value_wei=0), account, deployment) is not None:
         return Reason("value", f"{named}: it carries {call.value_wei} wei and must carry none")
+    if not call.value_wei and any(
+        own.value_wei and own.data == call.data for market in markets for own in _written(market, account)
+    ):
+        return Reason("value", f"{named}: it carries nothing, and what it carries is what it is about")
     rule, what = _argument(call, markets, account, deployment)
     return Reason(rule, f"{named}: {what}")
 
 
 def _argument(call: Call, markets: list[Market], account: Address, deployment: Deployment) -> tuple[str, str]:
     """What is wrong behind the selector, and the rule that it breaks."""
-    ours = [own for own in _specimens_of(markets, account) if own[:4] == call.data[:4]]
+    ours = [own for own in _specimens_of(markets, account, call.target) if own[:4] == call.data[:4]]
     put = {(at, word) for own in ours for at, word in enumerate(_words(own))}  # what stands where in our own calls
     for at, word in enumerate(_words(call.data)):
         found = f"0x{word[12:].hex()}"
+        if word[:12] != bytes(12) and (at, bytes(12) + word[12:]) in put:
+            return "calldata", f"argument {at} is the address {found} with bytes above it, which no encoder writes"
         if (at, _word(account)) in put and parse(_with_address(call, word, account), account, deployment) is not None:
             return "beneficiary", f"argument {at} is {found}; it must be the wallet, {account}"
         assets = [market.asset.address for market in markets if (at, _word(market.asset.address)) in put]
@@ -76,21 +107,31 @@ def _selectors(markets: list[Market], account: Address, target: Address, deploym
     """The functions this wallet uses at a target, found by writing one of each."""
     if any(asset.address == target for asset in deployment.assets):
         yield from (erc20.APPROVE.selector, erc20.TRANSFER.selector)
-    yield from (data[:4] for data in _specimens_of(markets, account))
+    yield from (data[:4] for data in _specimens_of(markets, account, target))
 
 
-def _specimens_of(markets: list[Market], account: Address) -> Iterator[bytes]:
-    """One of each call that markets' adapters write."""
-    for market in markets:
-        for action in _specimens(market):
-            try:
-                yield adapter_of(market).encode(action, account)[-1].data
-            except UnknownCall:
-                continue
+def _targets(market: Market, account: Address) -> set[Address]:
+    """The contracts a market's own calls go to; its address in any case."""
+    return {market.address, *[call.target for call in _written(market, account)]}
+
+
+def _specimens_of(markets: list[Market], account: Address, target: Address) -> Iterator[bytes]:
+    """One of each call to a contract that markets' adapters write."""
+    return (call.data for market in markets for call in _written(market, account) if call.target == target)
+
+
+def _written(market: Market, account: Address) -> Iterator[Call]:
+    for action in _specimens(market):
+        try:
+            yield adapter_of(market).encode(action, account)[-1]
+        except UnknownCall:
+            continue
 
 
 def _specimens(market: Market) -> tuple[MarketAction, ...]:
     one, share = Amount(market.asset, 1), Shares(1)
     backing = [kind(market, Amount(asset, 1)) for kind in (Supply, Withdraw) for asset in market.others]
     taken = [Withdraw(market, amount) for amount in (ALL, one, share)]
-    return Supply(market, one), *taken, Borrow(market, one), Repay(market, one), *backing
+    others = SetCollateral(market, True), ClaimRewards(market)
+    wrapping = [kind(market, Amount(asset, 1)) for kind in (Wrap, Unwrap) for asset in (market.asset, *market.others)]
+    return Supply(market, one), *taken, Borrow(market, one), Repay(market, one), *backing, *others, *wrapping

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from strategies.domain import Address, Asset, Plan
 from strategies.protocols.adapter import Call
@@ -41,6 +41,42 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """What one plan does in one place, as a wallet remembers it for a day."""
+
+    intent: str
+    place: str  # a market's id, or the address that something is sent to
+    way: str  # "in", "out", "borrowed", "trade", "sent", or "tended" where it is none of these
+    usd_e8: int  # what it counts against the day's cap
+    loss_e8: int  # the most that it may lose against the oracles, in 1e-8 parts of what it gives; rounded up
+    calls: str  # sha256 over the calls of its plan
+    at: int  # unix seconds
+    pair: str = ""  # of a trade: what was given and what was got, as "USDC>WETH"
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a client says in words that its plan does: the guard holds the bytes against it."""
+
+    action: str  # an action's name in lower case, such as "supply"
+    symbol: str
+    amount: str | None = None  # decimal, in whole units of the asset
+    amount_usd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Fees and gas that a client asks for; None: the wallet's own."""
+
+    gas_limit: int | None = None
+    max_fee_wei: int | None = None
+    max_priority_fee_wei: int | None = None
+
+
+OWN_FEES: Final = Wish()
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """The guard's yes, bound to the bytes. Built in one file."""
 
@@ -51,6 +87,9 @@ class Approved:
     block: int
     expiry: int  # unix seconds
     spend_usd_e8: int  # what the daily cap reserves
+    people: int = 1  # how many different operators must say yes
+    moves: tuple[Move, ...] = ()  # what the day's limits remember of it
+    wish: Wish = OWN_FEES
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +131,7 @@ class Transaction:
     gas_used: int
     fee_wei: int
     succeeded: bool
+    payer: Address | None = None  # who paid the fee where that is not the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +150,16 @@ class Yes:
     """A person's approval: an enrolled operator's Ed25519 signature over the digest."""
 
     operator: str
+    digest: str
+    signature: str  # 64 bytes, hex
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """A person's rejection of one plan: an enrolled operator's Ed25519 signature over its digest."""
+
+    operator: str
+    intent: str
     digest: str
     signature: str  # 64 bytes, hex
 

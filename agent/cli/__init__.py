@@ -17,11 +17,15 @@ backtest_app = typer.Typer(help="Run a strategy over recorded or synthetic histo
 wallet_app = typer.Typer(help="The encrypted key the keeper signs with.", no_args_is_help=True)
 operator_app = typer.Typer(help="The keys of the people who say yes.", no_args_is_help=True)
 audit_app = typer.Typer(help="The keeper's history, checked offline and handed out.", no_args_is_help=True)
+policy_app = typer.Typer(help="The terms in force, and changes that wait for people and a day.", no_args_is_help=True)
+safe_app = typer.Typer(help="A Safe as the account: what its owners set up for the agent.", no_args_is_help=True)
 verify_app = typer.Typer(help="Published catalogues against this installation.", no_args_is_help=True)
 app.add_typer(backtest_app, name="backtest")
 app.add_typer(wallet_app, name="wallet")
+wallet_app.add_typer(safe_app, name="safe")
 app.add_typer(operator_app, name="operator")
 app.add_typer(audit_app, name="audit")
+app.add_typer(policy_app, name="policy")
 app.add_typer(verify_app, name="verify")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
@@ -29,7 +33,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask on the terminal; the operator's password is still needed.")]
 PasswordFile = Annotated[
     Optional[Path],  # noqa: UP045  (typer reads this annotation at run time)
-    typer.Option("--password-file", help="A file of mode 0600 with the password; without it you are asked."),
+    typer.Option(
+        "--password-file", help="A file of mode 0600 with the password, or fd:3, an open descriptor; without it you are asked."
+    ),
 ]
 OperatorKey = Annotated[Path, typer.Option("--operator-key", help="Your operator key file.")]
 OperatorName = Annotated[str, typer.Option("--operator", help="Your name as enrolled in the policy.")]
@@ -56,6 +62,18 @@ def doctor(config: Config = CONFIG, json: Json = False) -> None:
 
     if not examine(config, as_json=json):
         raise typer.Exit(1)
+
+
+@app.command()
+def acknowledge(
+    name: Annotated[str, typer.Option("--name", help="Who acknowledges: your name.")],
+    config: Config = CONFIG,
+    yes: Annotated[bool, typer.Option("--yes-i-understand", help="Do not ask for the sentence on the terminal.")] = False,
+) -> None:
+    """Read the risks and give your word; the first live run asks for it."""
+    from agent.cli.acknowledge import acknowledge as say_so
+
+    say_so(config, who=name, asked=not yes)
 
 
 @app.command()
@@ -118,11 +136,20 @@ def approve(
 
 
 @app.command()
-def reject(plan: Annotated[str, typer.Argument(help="The id that `approvals` shows.")], config: Config = CONFIG) -> None:
+def reject(
+    plan: Annotated[str, typer.Argument(help="The id that `approvals` shows.")],
+    config: Config = CONFIG,
+    operator: Annotated[str | None, typer.Option(help="Your name: with your key, the no is signed and final.")] = None,
+    operator_key: Annotated[Path | None, typer.Option(help="Your operator key file.")] = None,
+    password_file: PasswordFile = None,
+) -> None:
     """Say no to one plan."""
-    from agent.cli.supervise import reject as say_no
+    from agent.cli import supervise
 
-    say_no(config, plan)
+    if operator is not None and operator_key is not None:
+        supervise.reject_for_good(config, plan, operator=operator, key_file=operator_key, password_file=password_file)
+    else:
+        supervise.reject(config, plan)
 
 
 @app.command()
@@ -215,6 +242,14 @@ def wallet_address(path: Annotated[Path, typer.Argument(help="The keystore file.
     show_address(path)
 
 
+@safe_app.command("plan")
+def wallet_safe_plan(config: Config = CONFIG, json: Json = False) -> None:
+    """Derive the agent's role from the policy: every permission, the transactions that set it up, and their digest."""
+    from agent.cli.safe import plan
+
+    plan(config, as_json=json)
+
+
 @operator_app.command("create")
 def operator_create(
     path: Annotated[Path, typer.Argument(help="The key file to make.")], password_file: PasswordFile = None
@@ -223,6 +258,28 @@ def operator_create(
     from agent.cli.keys import create_operator
 
     create_operator(path, password_file)
+
+
+@policy_app.command("status")
+def policy_status(config: Config = CONFIG, json: Json = False) -> None:
+    """What is in force, what waits, who has agreed, and when it may come into force."""
+    from agent.cli.policy import status
+
+    status(config, as_json=json)
+
+
+@policy_app.command("agree")
+def policy_agree(
+    operator: OperatorName,
+    operator_key: OperatorKey,
+    config: Config = CONFIG,
+    password_file: PasswordFile = None,
+    yes: Yes = False,
+) -> None:
+    """Agree to the change that waits: it comes into force after a day, where enough operators have."""
+    from agent.cli.policy import agree
+
+    agree(config, operator=operator, key_file=operator_key, password_file=password_file, asked=not yes)
 
 
 @audit_app.command("verify")
@@ -298,3 +355,18 @@ def verify_vectors(
     from agent.cli.verify import vectors
 
     raise typer.Exit(vectors(folder, as_json=json))
+
+
+@verify_app.command("attacks")
+def verify_attacks(
+    file: Annotated[Path, typer.Argument(help="A catalogue in the published format.", metavar="FILE")],
+    policy: Annotated[Path | None, typer.Option(help="A settings file, whose limits are tried, not the assumed.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A category, surface or id; may be given several times.")] = None,
+    unguarded: Annotated[bool, typer.Option("--unguarded", help="What each attack costs with no guard in between.")] = False,
+    json: Json = False,
+) -> None:
+    """Attacks on the real wallet, on a private chain. Ends with 0 (nothing fell short), 1 (something did) or 2 (unreadable)."""
+    from agent.cli import verify
+
+    asked = verify.Asked(file, policy, tuple(only or ()), json)
+    raise typer.Exit(verify.unguarded(asked) if unguarded else verify.attacks(asked))

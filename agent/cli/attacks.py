@@ -30,7 +30,7 @@ def attacks(seen: Observation, stranger: Address) -> tuple[Attack, ...]:
         Attack("send all idle USDC to a stranger", "beneficiary", registry.encode(Transfer(idle, stranger), account)),
         Attack(
             "let a stranger take USDC without limit",
-            "approval",
+            "allowance",
             registry.encode(Approve(Amount(asset, MAX_UINT256), stranger), account),
         ),
         Attack(

@@ -41,6 +41,7 @@ def tell(folder: Path, *, keep: bool) -> None:
         stage = set_up(folder, devnet)
         tables.say(f"  {devnet.url}, chain id 31337; nothing leaves this machine")
         tables.say(f"  a fresh wallet {stage.account} with {CASH_USD:,} USDC and 1 ether")
+        tables.say(f"  {OPERATOR}, whom the demo plays, acknowledges the risks: `usufruct acknowledge` shows them to you", "dim")
         with keeper(stage):
             with opened(stage.config, LIVE) as session, planning(session) as planner:
                 earn(session, planner, stage, devnet)

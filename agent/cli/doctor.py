@@ -1,31 +1,22 @@
-"""Every setting, endpoint, key file, clock and limit: fine, or what to do. It changes nothing and stops at nothing."""
+"""Every setting, endpoint, key file, clock, list and limit: fine, or what to do. It changes nothing and stops at nothing."""
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.cli import tables
+from agent.cli import doctor_rules, tables
+from agent.cli.findings import Finding
 from agent.settings import Settings, load_deployment, load_settings, require_live
 from agent.witness import disagreements
 from strategies.domain import NATIVE, Deployment
 from strategies.errors import KeeperUnreachable, UsufructError
 from strategies.units import WAD
-from wallets import pause, reading
+from wallets import decimals, pause, reading
 from wallets.client import KeeperClient, socket_path
 from wallets.endpoints import LOCAL_CHAIN_ID, Endpoint, code_digest
 
 MAX_SKEW_SECONDS: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `fine` None: not wrong, but worth knowing."""
-
-    what: str
-    fine: bool | None
-    text: str
 
 
 def doctor(config: Path, *, as_json: bool) -> bool:
@@ -47,19 +38,24 @@ def examine(config: Path) -> Iterator[Finding]:
         yield from (Finding("settings", False, line) for line in str(error).splitlines())
         return
     yield Finding("settings", True, f"{config} is complete")
+    yield from _looked("packages", doctor_rules.packages)
+    yield from doctor_rules.jurisdiction(settings)
     try:
         deployment = load_deployment(settings)
     except UsufructError as error:
         yield Finding("deployment", False, str(error))
         return
     yield Finding("deployment", True, f"{deployment.name}: {len(deployment.markets)} markets, {len(deployment.assets)} assets")
+    yield from doctor_rules.assets(settings, deployment)
     endpoint = Endpoint(settings.chain.endpoint.get_secret_value(), timeout_seconds=settings.chain.read_timeout_seconds)
     for what, look in (
         ("chain", lambda: _chain(settings, endpoint)),
         ("clock", lambda: _clock(endpoint)),
+        ("screening", lambda: doctor_rules.listed(settings, endpoint.now())),
         ("second reader", lambda: _second_reader(settings, endpoint)),
         ("code", lambda: _code(deployment, endpoint)),
         ("markets", lambda: _markets(settings, deployment, endpoint)),
+        ("risks", lambda: doctor_rules.acknowledgement(settings)),
         ("live", lambda: _live(settings)),
         ("pause", lambda: _pause(settings)),
         ("keeper", lambda: _keeper(settings)),
@@ -106,6 +102,8 @@ def _code(deployment: Deployment, endpoint: Endpoint) -> Iterator[Finding]:
             yield Finding("code", False, f"{address} does not carry the code the deployment names: do not use it")
             return
     yield Finding("code", True, f"{len(addresses)} contracts carry the code the deployment names")
+    found = decimals.otherwise(endpoint, deployment, deployment.assets)
+    yield Finding("decimals", not found, "; ".join(found) or f"{len(deployment.assets)} assets have those the deployment names")
 
 
 def _markets(settings: Settings, deployment: Deployment, endpoint: Endpoint) -> Iterator[Finding]:
@@ -128,10 +126,10 @@ def _pause(settings: Settings) -> Iterator[Finding]:
     found = pause.read_pause(settings.wallet.folder) or pause.read_reduce_only(settings.wallet.folder)
     if found is None:
         yield Finding("pause", True, "not paused")
-    elif pause.read_resume(settings.wallet.folder) is not None:
-        yield Finding("pause", None, f"paused: {found.reason}; its end is signed, and the keeper takes it up before it signs")
-    else:
-        yield Finding("pause", None, f"paused: {found.reason}; `usufruct resume` ends it")
+        return
+    ended, people = pause.ended_by(settings.wallet.folder, settings.policy, found.id), settings.policy.people.resume_people
+    signed = f"; {', '.join(ended)} signed its end" if ended else ""
+    yield Finding("pause", None, f"paused: {found.reason}{signed}; `usufruct resume` by {people} ends it")
 
 
 def _keeper(settings: Settings) -> Iterator[Finding]:
@@ -143,3 +141,7 @@ def _keeper(settings: Settings) -> Iterator[Finding]:
         return
     begun = f", settling {', '.join(status.unfinished)}" if status.unfinished else ""
     yield Finding("keeper", True, f"signs for {status.account} on chain {status.chain_id}{begun}")
+    if status.terms_waiting:
+        yield Finding(
+            "terms", None, "a change waits, and the keeper acts under stricter terms; `usufruct policy status` shows both"
+        )

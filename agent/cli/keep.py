@@ -9,9 +9,11 @@ from agent.cli.keys import known_password
 from agent.cli.tables import say
 from agent.settings import load_deployment, load_settings, policy_variables, require_live
 from strategies.errors import SettingsError
+from wallets.changes import Terms
 from wallets.client import KeeperClient, socket_path
 from wallets.keeper import KeeperSettings, serve
 from wallets.pause import put_by_signal
+from wallets.terms import Source
 
 RECEIPT_SECONDS: Final = 120  # how long a sent transaction is waited for before the request is answered
 
@@ -34,9 +36,9 @@ def tell_end(config: Path) -> None:
 
 def keeper(config: Path, password_file: Path | None) -> None:
     """Serve. Raises SettingsError where it could not be safe."""
-    settings = load_settings(config, {})
     if named := policy_variables():  # whoever starts the keeper must not choose its limits
         raise SettingsError(f"the keeper takes its policy from {config} alone: unset {', '.join(named)}")
+    settings = load_settings(config, {})
     require_live(settings)
     load_deployment(settings)  # what the settings name must exist there; the keeper reads the file again by itself
     password = known_password(password_file or settings.wallet.password_file, f"the keystore {settings.wallet.keystore}")
@@ -45,9 +47,17 @@ def keeper(config: Path, password_file: Path | None) -> None:
         keystore=settings.wallet.keystore,
         deployment=settings.chain.deployment,
         endpoint=settings.chain.endpoint,
+        second_endpoint=settings.chain.second_endpoint,
         read_timeout_seconds=settings.chain.read_timeout_seconds,
         receipt_timeout_seconds=RECEIPT_SECONDS,
         policy=settings.policy,
     )
+    source = Source((config, settings.chain.deployment), lambda: _written(config))
     with put_by_signal(settings.wallet.folder):  # SIGUSR1 halts, SIGTERM ends
-        serve(told, password, lambda: say("the keeper listens", "dim"))
+        serve(told, password, lambda: say("the keeper listens", "dim"), source=source)
+
+
+def _written(config: Path) -> Terms:
+    """The terms as the files say them now. Raises SettingsError."""
+    settings = load_settings(config, {})
+    return Terms(settings.policy, load_deployment(settings))

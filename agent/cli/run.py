@@ -13,11 +13,12 @@ from agent.cli import tables
 from agent.cli.session import LIVE, Session, opened
 from agent.feed import ChainFeed
 from agent.graph import Planner, Ports, Waiting, checkpoints
-from agent.settings import Settings, require_live
+from agent.settings import Settings, load_deployment, require_live
 from strategies.domain import NATIVE, Amount, Portfolio
 from strategies.errors import KeeperUnreachable, SettingsError, UsufructError
 from strategies.units import WAD
 from wallets import wire
+from wallets.changes import Terms, digest_of
 from wallets.client import KeeperClient, socket_path
 from wallets.paper import PaperWallet
 from wallets.policy import policy_digest
@@ -122,11 +123,15 @@ def client_of(settings: Settings) -> KeeperClient:
 
 
 def keeper_of(settings: Settings, config: Path) -> KeeperClient:
-    """The keeper of these settings, started if none answers. Raises KeeperUnreachable, and SettingsError for another policy's."""
+    """The keeper of these settings, started if none answers; told where it acts under stricter terms than are written. Raises
+    KeeperUnreachable, and SettingsError for another policy's."""
     client = client_of(settings)
     if client.process_id() is None:
         start_keeper(settings, config)
-    if client.status().policy_digest != policy_digest(settings.policy):
+    status = client.status()  # it reads its files again before it answers
+    if status.terms_waiting and status.terms_waiting == digest_of(Terms(settings.policy, load_deployment(settings))):
+        tables.say("the keeper acts under stricter terms than are written: `usufruct policy status` says what waits", "yellow")
+    elif status.policy_digest != policy_digest(settings.policy):
         raise SettingsError("the keeper that runs has another policy than these settings: `usufruct keeper --end`")
     return client
 

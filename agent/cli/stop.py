@@ -14,6 +14,7 @@ import typer
 
 from agent.cli import tables
 from agent.cli.keys import known_password
+from agent.cli.policy import in_force
 from agent.cli.run import keeper_of, new_cycle
 from agent.cli.session import Session, opened
 from agent.settings import Settings, load_settings
@@ -45,7 +46,7 @@ class Person:
 def person(settings: Settings, name: str, key_file: Path, password_file: Path | None, *, asked: bool) -> Person:
     """An operator of these settings. Raises KeystoreUnreadable."""
     key = operators.unlock(key_file, known_password(password_file, f"operator {name}"))
-    return Person(lambda verdict: operators.sign_yes(key, name, verdict, policy=settings.policy), asked)
+    return Person(lambda verdict: operators.sign_yes(key, name, verdict, policy=in_force(settings)), asked)
 
 
 def pause(config: Path, reason: str) -> None:
@@ -66,7 +67,7 @@ def reduce_only(config: Path, reason: str) -> None:
 
 
 def resume(config: Path, *, operator: str, key_file: Path, password_file: Path | None) -> None:
-    """Signs the end of the strictest stop that is in force, and of no other."""
+    """Signs the end of the strictest stop that is in force, and of no other; it ends when as many have as the policy asks for."""
     settings = load_settings(config, {})
     folder = settings.wallet.folder
     found = stops.read_pause(folder) or stops.read_reduce_only(folder)
@@ -74,11 +75,15 @@ def resume(config: Path, *, operator: str, key_file: Path, password_file: Path |
         tables.say("nothing is paused")
         return
     key = operators.unlock(key_file, known_password(password_file, f"operator {operator}"))
-    statement = operators.sign_resume(key, operator, found.id)
-    if wrong := operators.check_resume(settings.policy, statement, found.id):
+    statement, policy = operators.sign_resume(key, operator, found.id), in_force(settings)
+    if wrong := operators.check_resume(policy, statement, found.id):
         raise NotApproved(f"{wrong}; the pause goes on")
+    ended = {*stops.ended_by(folder, policy, found.id), operator}
     stops.put_resume(folder, statement)
     tables.say(f"signed the end of the pause ({found.reason}); the keeper checks it before it signs anything again")
+    if (left := policy.people.resume_people - len(ended)) > 0:
+        tables.say(f"still paused: {left} more of the operators must sign its end")
+        return
     below = stops.read_reduce_only(folder)
     if below is not None and below.id != found.id:
         tables.say(f"still paused ({below.reason}): it has an end of its own")
@@ -218,7 +223,7 @@ def _judged(session: Session, keeper: KeeperClient, seen: Observation, plan: Pla
 def _carried_out(session: Session, keeper: KeeperClient, ours: Person, verdict: Approved, seen: Observation) -> bool:
     """Shown, agreed to, signed, done as far as it goes, and written down; False where the person says no. Raises NotApproved
     where the yes is none."""
-    account, policy = session.settings.policy.account, session.settings.policy
+    account, policy = session.settings.policy.account, in_force(session.settings)
     tables.say(f"plan {verdict.intent}", "bold")
     actions = [registry.parse(call, account, session.deployment) for call in verdict.calls]
     tables.verdict(verdict, actions, session.deployment)

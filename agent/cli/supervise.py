@@ -4,11 +4,13 @@ What is shown is what is signed: the digest is made again from the very plan on 
 given: the plan goes on waiting."""
 
 from pathlib import Path
+from typing import Final
 
 import typer
 
 from agent.cli import history, tables
 from agent.cli.keys import known_password
+from agent.cli.policy import in_force
 from agent.cli.run import keeper_of, planning
 from agent.cli.session import Session, opened, recalled
 from agent.graph import Planner, Waiting
@@ -18,6 +20,9 @@ from wallets import operators, wire
 from wallets import pause as stops
 from wallets.case import reduces
 from wallets.client import KeeperClient
+from wallets.wallet import Yes
+
+GIVEN: Final = "yes/"  # before a plan's id: who said yes to it, while it waits for another
 
 
 def approvals(config: Path, *, as_json: bool) -> None:
@@ -47,19 +52,49 @@ def approve(config: Path, cycle: str, *, operator: str, key_file: Path, password
             planner.reject(cycle, "it expired before anyone said yes")
             raise NotApproved(f"the plan expired {late_seconds} s ago and is dropped; the next cycle plans anew")
         key = operators.unlock(key_file, known_password(password_file, f"operator {operator}"))
-        yes = operators.sign_yes(key, operator, waiting.verdict, policy=session.settings.policy)
-        if wrong := operators.check_yes(session.settings.policy, yes, waiting.verdict.digest):
+        policy = in_force(session.settings)
+        yes = operators.sign_yes(key, operator, waiting.verdict, policy=policy)
+        if wrong := operators.check_yes(policy, yes, waiting.verdict.digest):
             raise NotApproved(f"{wrong}; the plan still waits")
-        planner.resume(cycle, (yes,))
+        said = _with_earlier(session, cycle, yes)
+        if len(said) < waiting.verdict.people:
+            tables.say(f"{operator} said yes; the plan waits for the yes of another operator")
+            return
+        planner.resume(cycle, said)
+        session.store.clear_flag(GIVEN + cycle)
         history.outcome(session, cycle)
 
 
 def reject(config: Path, cycle: str) -> None:
-    """The plan is dropped and written down as such; needs neither chain nor keeper."""
+    """The plan is dropped and written down as such; needs neither chain nor keeper. A yes that is given in another way is stopped
+    only by a signed no."""
     with recalled(config) as session, planning(session) as planner:
         _waiting(planner, cycle)
         planner.reject(cycle, "a person said no")
+        session.store.clear_flag(GIVEN + cycle)
         tables.say(f"{cycle} is rejected")
+
+
+def reject_for_good(config: Path, cycle: str, *, operator: str, key_file: Path, password_file: Path | None) -> None:
+    """The same with a signed no, which the keeper remembers: no yes counts after it."""
+    with opened(config) as session, planning(session) as planner:
+        waiting = _waiting(planner, cycle)
+        key = operators.unlock(key_file, known_password(password_file, f"operator {operator}"))
+        no = operators.sign_no(key, operator, intent=waiting.verdict.intent, digest=waiting.verdict.digest)
+        keeper_of(session.settings, config).decline(no)
+        planner.reject(cycle, f"{operator} said no")
+        session.store.clear_flag(GIVEN + cycle)
+        tables.say(f"{cycle} is rejected, and the keeper takes no yes to it any more")
+
+
+def _with_earlier(session: Session, cycle: str, yes: Yes) -> tuple[Yes, ...]:
+    """Everybody's yes to a plan so far, each operator's once, kept until there are enough. They are signatures: whoever changes
+    what is kept here gains nothing."""
+    kept = [wire.from_text(Yes, text) for text in wire.lines(session.store.flag(GIVEN + cycle) or wire.join([]))]
+    same = [one for one in kept if one.digest == yes.digest and one.operator != yes.operator]
+    said = (*same, yes)
+    session.store.set_flag(GIVEN + cycle, wire.join([wire.to_text(one) for one in said]))
+    return said
 
 
 def show(session: Session, waiting: Waiting) -> None:

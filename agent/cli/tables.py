@@ -17,6 +17,7 @@ from strategies.domain import (
     Assessment,
     Borrow,
     Claim,
+    ClaimRewards,
     Collect,
     Deployment,
     Entire,
@@ -24,11 +25,13 @@ from strategies.domain import (
     RemoveLiquidity,
     Repay,
     Revoke,
+    SetCollateral,
     Shares,
     Stake,
     Staking,
     Supply,
     Swap,
+    SwapFor,
     Transfer,
     Unstake,
     Unwrap,
@@ -37,6 +40,7 @@ from strategies.domain import (
     figure,
     written,
 )
+from strategies.revocations import GrantRevocation, Lockdown, RevokeOperator, RevokePermit, RevokeToken
 from strategies.units import GWEI
 from wallets.wallet import Approved, Effects, Reason, Receipt
 
@@ -79,18 +83,40 @@ def action(what: Action) -> str:
             return f"allow {what.spender} to take exactly {written(what.amount)}"
         case Revoke():
             return f"take every allowance of {what.asset.symbol} from {what.spender}"
+        case RevokeOperator() | RevokeToken() | RevokePermit() | Lockdown():
+            return _taken_back(what)
         case Transfer():
             return f"send {written(what.amount)} to {what.recipient}"
-        case Swap() | AddLiquidity() | RemoveLiquidity() | Collect():
+        case SetCollateral():
+            return f"let what is in {what.market.id} back {'debts' if what.is_used else 'no debt'}"
+        case ClaimRewards():
+            return f"claim every reward of {what.market.id}"
+        case Swap() | SwapFor() | AddLiquidity() | RemoveLiquidity() | Collect():
             return _exchange(what)
         case _:
             return _staking(what)
 
 
+def _taken_back(what: GrantRevocation) -> str:
+    match what:
+        case RevokeOperator():
+            return f"let {what.operator} no longer act for what is held in {what.collection}"
+        case RevokeToken():
+            return f"let nobody act for token {what.token_id} of {what.collection}"
+        case RevokePermit():
+            return f"take every allowance of {what.asset.symbol} from {what.spender} within {what.contract}"
+        case Lockdown():
+            pairs = ", ".join([f"of {asset.symbol} from {spender}" for asset, spender in what.pairs])
+            return f"take every allowance {pairs} within {what.contract}"
+
+
 def _exchange(what: Exchange) -> str:
     match what:
         case Swap():
-            return f"swap {written(what.amount_in)} for at least {written(what.least_out)} in {what.market.id}"
+            where = ", then ".join([pool.id for pool in (what.market, *what.via)])
+            return f"swap {written(what.amount_in)} for at least {written(what.least_out)} in {where}"
+        case SwapFor():
+            return f"swap at most {written(what.most_in)} for exactly {written(what.amount_out)} in {what.market.id}"
         case AddLiquidity():
             where = f"range {what.into}" if isinstance(what.into, int) else f"ticks {what.into.lower} to {what.into.upper}"
             return f"lay at most {_both(what.most)} into {where} of {what.market.id}"
@@ -158,12 +184,16 @@ def effects(of: Effects, deployment: Deployment) -> None:
         say("    allowances left: none")
 
 
+WANTED: Final = ("it needs nobody's yes", "it needs the yes of one operator", "it needs the yes of two different operators")
+
+
 def verdict(of: Approved, actions: Iterable[Action | None], deployment: Deployment) -> None:
     """A plan that waits for a yes: decoded calls and simulated effects."""
     for call, decoded in zip(of.calls, actions, strict=True):
         say(f"    {action(decoded) if decoded else 'UNREADABLE'}   [{call.target[:10]}… {call.data[:4].hex()}]")
     say(f"  simulated at block {of.block}:")
     effects(of.effects, deployment)
+    say(f"  {WANTED[of.people]}")
     say(f"  digest {of.digest}", "dim")
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from agent.chooser import Choosing, ModelChooser, ModelSettings, RuleChooser, table_of, untraced
+from agent.chooser import LONGEST_ANSWER, Choosing, ModelChooser, ModelSettings, RuleChooser, choice_of, table_of, untraced
 from strategies.catalogue import Menu, choose_by_score
-from strategies.domain import Assessment, Asset, Deployment, Keep, Leg, Market, Portfolio, Target
+from strategies.domain import Assessment, Asset, Choice, Deployment, Keep, Leg, Market, Portfolio, Target
 from strategies.tape import Observation, Recorded, Tape
 from strategies.units import WAD
 from tests.agent.loopback import Answer, only_loopback, said, serving
@@ -317,3 +317,29 @@ def test_model_settings_need_their_bounds_and_an_address() -> None:
     with pytest.raises(ValidationError):
         ModelSettings.model_validate({"base_url": "file:///etc", "name": "m", "timeout_seconds": 1, "max_tokens": 1})
     assert "model-key" not in repr(settings("http://127.0.0.1"))
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["see https://evil.example/", "see //evil.example", "www.evil.example", "[here](x)", "data:text/html,x", "javascript:x"],
+)
+def test_a_reason_with_a_link_is_refused(reason: str) -> None:
+    assert choice_of(json.dumps({**GOOD, "reason": reason}), ("idle",), ("conservative",), ()) == "the model's reason has a link"
+
+
+@pytest.mark.parametrize("reason", ["and/or", "a 50:50 // no", "ratio core:prime", "safe; prime(x)"])
+def test_other_punctuation_is_no_link(reason: str) -> None:
+    found = choice_of(json.dumps({**GOOD, "reason": reason}), ("idle",), ("conservative",), ())
+    assert found != "the model's reason has a link" or "//" in reason
+
+
+def test_an_address_or_hash_in_a_reason_is_a_name_and_no_figure() -> None:
+    assert untraced(f"ignored 0x{'a7' * 20} and 0x{'A7' * 32}.", ()) == ()
+    assert untraced("paid 0x10", ()) == ("0x10",)
+    assert untraced(f"0x{'a7' * 19}", ()) != ()
+
+
+def test_an_answer_of_any_length_is_one_small_object_or_nothing() -> None:
+    text = json.dumps({**GOOD, "reason": "idle is safer."})
+    assert isinstance(choice_of(text, ("idle",), ("conservative",), ()), Choice)
+    assert "at most" in str(choice_of(text + " " * LONGEST_ANSWER, ("idle",), ("conservative",), ()))

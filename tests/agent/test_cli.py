@@ -18,6 +18,7 @@ from wallets.client import KeeperClient, socket_path
 COMMANDS = (
     "demo",
     "doctor",
+    "acknowledge",
     "observe",
     "run",
     "keeper",

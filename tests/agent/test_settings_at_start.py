@@ -21,6 +21,8 @@ from agent.settings import (
 from strategies.errors import SettingsError
 from strategies.lending_rotation import LendingRotation
 from strategies.rebalance import Gate
+from wallets import acknowledged
+from wallets.acknowledged import Acknowledgement
 from wallets.policy import TESTNETS
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +113,10 @@ def live(file: Path) -> dict[str, Any]:
     keystore = file.parent / "keystore.json"
     keystore.write_text(json.dumps({"version": 3, "address": ACCOUNT[2:]}))
     keystore.chmod(0o600)
-    return {"policy.account": ACCOUNT, "policy.operators": [ADA], "wallet.keystore": str(keystore)}
+    said = Acknowledgement("ada", 1, acknowledged.text_digest(), "")
+    acknowledged.put(file.parent / "keeper", said)
+    named = {"policy.account": ACCOUNT, "policy.operators": [ADA], "wallet.keystore": str(keystore)}
+    return named | {"wallet.folder": str(file.parent / "keeper"), "policy.compliance.screening": str(file.parent / "list.json")}
 
 
 def refused_live(file: Path, overrides: Mapping[str, object]) -> str:
@@ -155,6 +160,24 @@ def test_a_password_file_that_others_can_open_is_refused(file: Path, live: dict[
     assert "wallet.password_file" in refused_live(file, live | {"wallet.password_file": str(password)})
     password.chmod(0o600)
     require_live(load_settings(file, live | {"wallet.password_file": str(password)}))
+
+
+def test_a_live_run_needs_an_acknowledgement_of_the_risks(file: Path, live: dict[str, Any]) -> None:
+    line = refused_live(file, live | {"wallet.folder": str(file.parent / "elsewhere")})
+    assert "nobody has acknowledged the risks yet: run `usufruct acknowledge`" in line
+
+
+def test_a_live_run_needs_a_screening_list_wherever_there_are_others(file: Path, live: dict[str, Any]) -> None:
+    alone = live | {"policy.compliance.screening": "none"}
+    require_live(load_settings(file, alone))
+    line = refused_live(file, alone | {"policy.chain_id": 11155111})
+    assert line.startswith("policy.compliance.screening: only a private chain needs no list of addresses")
+
+
+def test_mainland_china_has_no_live_run_and_hong_kong_has(file: Path, live: dict[str, Any]) -> None:
+    line = refused_live(file, live | {"policy.compliance.jurisdiction": "CN"})
+    assert line.startswith("policy.compliance.jurisdiction: in CN this program runs backtests and paper only")
+    require_live(load_settings(file, live | {"policy.compliance.jurisdiction": "HK"}))
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "no json", json.dumps({"address": "34" * 20})])

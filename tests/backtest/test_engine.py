@@ -19,6 +19,7 @@ from strategies.protocols.recorded_index import RecordedIndex
 from strategies.rebalance import Gate
 from strategies.tape import Observation, Tape
 from strategies.units import GWEI, RAY, WAD
+from tests import worlds
 from tests.backtest.recorded import ETHER, MARKETS, START, USDC, first_rows, tape
 from wallets import journal
 from wallets.ledger import FEES, WALLET
@@ -36,27 +37,34 @@ OPEN_GATE = Gate(
     min_change_bps=0,
     max_base_fee_gwei=1_000_000,
 )
-POLICY = Policy(
-    chain_id=31_337,
-    account=ACCOUNT,
-    treasury=None,
-    markets=tuple(market.id for market in MARKETS),
-    borrow_markets=(),
-    max_transaction_usd=10**9,
-    max_day_usd=10**12,
-    max_market_usd=10**9,
-    max_calls=32,
-    min_health_factor_bps=10_000,
-    max_fee_gwei=1_000,
-    max_priority_fee_gwei=1_000,
-    max_gas_per_transaction=30_000_000,
-    max_day_gas_usd=10**9,
-    min_native_reserve_wei=0,
-    max_reading_age_seconds=HOUR,
-    max_price_age_seconds=HOUR,
-    max_plan_age_blocks=10_000,
-    approval_expiry_seconds=100 * HOUR,
-    operators=(),
+POLICY = Policy.model_validate(
+    worlds.tables({})
+    | {
+        "price_sources": ("oracle",),
+        "max_protocol_usd": 10**12,
+        "max_issuer_usd": 10**12,
+        "max_transaction_gas_usd": 10**9,
+        "chain_id": 31_337,
+        "account": ACCOUNT,
+        "treasury": None,
+        "markets": tuple(market.id for market in MARKETS),
+        "borrow_markets": (),
+        "max_transaction_usd": 10**9,
+        "max_day_usd": 10**12,
+        "max_market_usd": 10**9,
+        "max_calls": 32,
+        "min_health_factor_bps": 10_000,
+        "max_fee_gwei": 1_000,
+        "max_priority_fee_gwei": 1_000,
+        "max_gas_per_transaction": 30_000_000,
+        "max_day_gas_usd": 10**9,
+        "min_native_reserve_wei": 0,
+        "max_reading_age_seconds": HOUR,
+        "max_price_age_seconds": HOUR,
+        "max_plan_age_blocks": 10_000,
+        "approval_expiry_seconds": 100 * HOUR,
+        "operators": (),
+    }
 )
 ROTATION = LendingRotation(USDC, cadence_seconds=HOUR, lookback_seconds=2 * HOUR, threshold_bps=10, count=1, max_idle_bps=10_000)
 

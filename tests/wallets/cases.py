@@ -15,13 +15,13 @@ from strategies.units import RAY, USD_E8, WAD
 from tests import worlds
 from tests.worlds import ACCOUNT, CHAIN, ETHER, ONE, TWO, USDC
 from wallets.case import Case, Fees
-from wallets.expected import expected_effects
+from wallets.expected import Modelled, expected_effects
 from wallets.policy import Policy
-from wallets.wallet import Effects
 
 TREASURY = "0x" + "7e" * 20
 STRANGER = "0x" + "5a" * 20
 USD = 10**6
+GAS_LIMIT = 30_000  # less than any call needs: no rule here executes one
 WETH = Asset(CHAIN, "0x" + "e0" * 20, "WETH", 18)
 POOL = "0x" + "aa" * 20
 
@@ -49,20 +49,24 @@ def policy(**changes: object) -> Policy:
         "max_transaction_usd": 50_000,
         "max_day_usd": 80_000,
         "max_market_usd": 100_000,
+        "max_protocol_usd": 1_000_000,
+        "max_issuer_usd": 1_000_000,
         "max_calls": 8,
         "min_health_factor_bps": 15_000,
         "max_fee_gwei": 100,
         "max_priority_fee_gwei": 5,
         "max_gas_per_transaction": 1_500_000,
+        "max_transaction_gas_usd": 500,
         "max_day_gas_usd": 1_000,
         "min_native_reserve_wei": WAD // 100,
         "max_reading_age_seconds": 60,
         "max_price_age_seconds": 3_600,
         "max_plan_age_blocks": 20,
         "approval_expiry_seconds": 900,
+        "price_sources": ("oracle",),
         "operators": (),
     }
-    return Policy.model_validate(content | changes)
+    return Policy.model_validate(content | changes | worlds.tables(changes))
 
 
 def usdc(whole: int) -> Amount:
@@ -127,7 +131,7 @@ def lending_reading() -> Reading:
 
 def fees(count: int, **changes: Any) -> Fees:
     """What a live wallet would offer for so many calls."""
-    return replace(Fees(10 * 10**9, 10**9, (500_000,) * count), **changes)
+    return replace(Fees(10 * 10**9, 10**9, (GAS_LIMIT,) * count), **changes)
 
 
 def calls_of(actions: Sequence[Action]) -> tuple[Call, ...]:
@@ -149,9 +153,10 @@ def case(
     written = calls_of(actions) if calls is None else calls
     read = tuple(parse(call, ACCOUNT, deployment) for call in written)
     try:
-        expected, error = _effects(read, written, at, held, deployment), ""
+        modelled, error = _modelled(read, written, at, held, deployment), ""
     except ProtocolError as refused:
-        expected, error = None, str(refused)
+        modelled, error = None, str(refused)
+    expected = modelled.effects if modelled is not None else None
     made = Case(
         policy=policy(),
         deployment=deployment,
@@ -171,13 +176,14 @@ def case(
         spent_day_usd_e8=0,
         gas_day_usd_e8=0,
         paused="",
+        after=(modelled.reading_after.states, modelled.portfolio_after) if modelled is not None else None,
     )
     return replace(made, **changes)
 
 
-def _effects(
+def _modelled(
     read: tuple[Action | None, ...], written: tuple[Call, ...], at: Reading, held: Portfolio, deployment: Deployment
-) -> Effects:
+) -> Modelled:
     return expected_effects(
         actions=read,
         calls=written,
@@ -186,4 +192,4 @@ def _effects(
         deployment=deployment,
         account=ACCOUNT,
         timestamp=at.timestamp,
-    ).effects
+    )

@@ -1,12 +1,15 @@
 """The local chain as the wallet's tests use it: a deployment, funded accounts and small facts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from agent.devnet import scenes
 from agent.devnet.chain import Devnet
 from agent.devnet.contracts import read_integer, transact
 from strategies.domain import Address, Amount, Deployment, Market
 from strategies.units import WAD
+from tests import worlds
+from wallets.deployments import KEYS
 from wallets.endpoints import Endpoint
 from wallets.policy import Operator, Policy
 
@@ -26,6 +29,11 @@ class Chain:
 
     def endpoint(self) -> Endpoint:
         return Endpoint(self.url, timeout_seconds=10)
+
+    @property
+    def file(self) -> dict[str, Any]:
+        """The deployment as a file says it: the chain's own facts, such as its actors, are none of the wallet's."""
+        return {key: value for key, value in self.devnet.deployment.items() if key in KEYS}
 
     def market(self, market_id: str) -> Market:
         return next(market for market in self.deployment.markets if market.id == market_id)
@@ -79,6 +87,8 @@ def policy_for(account: Address, deployment: Deployment, *operators: Operator, *
         "max_transaction_usd": 50_000,
         "max_day_usd": 200_000,
         "max_market_usd": 150_000,
+        "max_protocol_usd": 1_000_000,
+        "max_issuer_usd": 10_000_000,
         "max_calls": 8,
         "min_health_factor_bps": 12_000,
         "max_fee_gwei": 100,
@@ -90,6 +100,8 @@ def policy_for(account: Address, deployment: Deployment, *operators: Operator, *
         "max_price_age_seconds": 10**9,
         "max_plan_age_blocks": 50,
         "approval_expiry_seconds": 600,
+        "price_sources": ("oracle",),
         "operators": operators,
     }
-    return Policy.model_validate(content | changes)
+    told = content | changes
+    return Policy.model_validate({"max_transaction_gas_usd": told["max_day_gas_usd"]} | told | worlds.tables(changes))

@@ -43,7 +43,7 @@ def house(chain: Chain, tmp_path: Path, quick_keystore: Path, password: str) -> 
     account = keystore.read_address(quick_keystore)
     chain.fund(account)
     deployment = tmp_path / "deployment.json"
-    deployment.write_text(json.dumps(chain.devnet.deployment))
+    deployment.write_text(json.dumps(chain.file))
     content = {
         "folder": str(tmp_path / "keeper"),
         "keystore": str(quick_keystore),

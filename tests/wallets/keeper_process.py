@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from strategies.domain import Address
+from wallets import acknowledged
+from wallets.acknowledged import Acknowledgement
+from wallets.changes import Terms
 from wallets.client import KeeperClient
+from wallets.deployments import read_deployment
 from wallets.keeper import KeeperSettings, serve, socket_path
+from wallets.terms import Source
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 READY: Final = "ready"
@@ -38,7 +43,8 @@ def write_settings(path: Path, **content: Any) -> Path:
 
 
 def launch(settings: Path, password: str) -> "subprocess.Popen[str]":
-    """A keeper process; its first line is `ready`, or why it refused."""
+    """A keeper process, its risks acknowledged; its first line is `ready`, or why it refused."""
+    acknowledge(Path(json.loads(settings.read_text())["folder"]))
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.wallets.keeper_process", str(settings)],
         cwd=ROOT,
@@ -74,9 +80,21 @@ def running(settings: Path, password: str, account: Address) -> Iterator[Running
 
 def main() -> None:
     """Serves until it is told to end."""
-    settings = KeeperSettings.model_validate_json(Path(sys.argv[1]).read_text())
+    path = Path(sys.argv[1])
+    settings = told(path)
     password = sys.stdin.readline().rstrip("\n")
-    serve(settings, password, lambda: print(READY, flush=True))  # noqa: T201
+    source = Source((path, settings.deployment), lambda: Terms(told(path).policy, read_deployment(told(path).deployment)))
+    serve(settings, password, lambda: print(READY, flush=True), source=source)  # noqa: T201
+
+
+def acknowledge(folder: Path) -> None:
+    """A person's word, as `usufruct acknowledge` lays it."""
+    acknowledged.put(folder, Acknowledgement("ada", 1, acknowledged.text_digest(), ""))
+
+
+def told(path: Path) -> KeeperSettings:
+    """What the settings file says now."""
+    return KeeperSettings.model_validate_json(path.read_text())
 
 
 if __name__ == "__main__":

@@ -268,6 +268,7 @@ def test_a_store_is_read_while_another_writes_to_it(written: Written) -> None:
 
 def test_a_store_of_the_first_version_gets_its_heads_and_keeps_its_lines(written: Written) -> None:
     written.execute("DROP TABLE heads")
+    written.execute("DROP TABLE moves")
     written.execute("PRAGMA user_version = 1")
     assert "no head of this key" in examined(written.store).why
     with Store(written.store) as store:

@@ -18,8 +18,8 @@ from strategies.protocols.adapter import Call
 from tests import worlds
 from tests.wallets.keeper_process import ROOT
 from wallets import client, wire
-from wallets.client import Answer, Failure, Judge, KeeperClient, Status, Stopped, failure_of, raised, read_line
-from wallets.wallet import Approved, Effects, Receipt, Refused
+from wallets.client import Answer, Failure, Judge, KeeperClient, Sign, Status, Stopped, failure_of, raised, read_line
+from wallets.wallet import Approved, Effects, Reason, Receipt, Refused
 
 CALLS = (Call("0x" + "01" * 20, b"\x01"),)
 APPROVED = Approved("one", CALLS, Effects((), (), (), 1, 2), "ab" * 32, 1, 99, 0)
@@ -138,6 +138,15 @@ def test_an_error_is_the_same_on_both_sides(tmp_path: Path, error: UsufructError
         found.status()
     assert str(caught.value) == str(error)
     assert vars(caught.value) == vars(error)
+
+
+def test_a_signature_is_asked_for_and_refused(tmp_path: Path) -> None:
+    with keeper(tmp_path, Refused("", (Reason("signature", "no"),))) as (found, heard):
+        assert found.sign("eth_sign", "0x12").reasons[0].rule == "signature"
+    assert wire.from_text(Sign, heard[0].decode()) == Sign("eth_sign", "0x12")
+    (tmp_path / "s").unlink()
+    with keeper(tmp_path, RECEIPT) as (found, _), pytest.raises(KeeperUnreachable, match="refusal"):
+        found.sign("eth_sign", "0x12")
 
 
 @pytest.mark.parametrize("kind", ["SystemExit", "Final", "NotApproved", "unknown"])

@@ -20,6 +20,7 @@ from strategies.domain import (
     Position,
     Repay,
     Revoke,
+    SetCollateral,
     Supply,
     Transfer,
     Withdraw,
@@ -37,7 +38,7 @@ from tests.worlds import ACCOUNT, ETHER, ONE, TWO, USDC
 from wallets.endpoints import Log, Mined
 from wallets.expected import APPROVE_GAS, Modelled, claims, expected_effects
 from wallets.receipts import transfers_of
-from wallets.wallet import Allowance, TokenTransfer
+from wallets.wallet import Allowance, Change, TokenTransfer
 
 RICH = Portfolio((usdc(100_000), weth(50), Amount(ETHER, 10**18)))
 
@@ -199,9 +200,27 @@ def test_what_backs_a_debt_is_counted_beside_it_by_its_asset() -> None:
         (name, held.shares_raw),
         (f"{name} debt", held.debt_raw),
         (f"{name} collateral WETH", backing_raw),
+        (f"{name} not as collateral", 0),
     ]
     assert claims(replace(held, collateral=()))[2][2] == 0 != backing_raw
     assert len({unit for unit, _, _ in claims(held)}) == 1, "one contract counts all three"
+
+
+@pytest.mark.parametrize(("is_used", "shares_raw", "seen"), [(False, 5, 1), (True, 5, 0), (False, 0, 0)])
+def test_shares_that_may_back_no_debt_are_one_of_something(is_used: bool, shares_raw: int, seen: int) -> None:
+    _, what, raw = claims(Position(AAVE_USDC, shares_raw, counts=is_used))[-1]
+    assert (what, raw) == (f"{AAVE_USDC.id} not as collateral", seen)
+
+
+def test_a_switch_of_collateral_is_the_one_change_it_makes_and_a_usual_supply_makes_none_of_it() -> None:
+    held = Portfolio(RICH.idle, (Position(AAVE_USDC, 10**12),))
+    unit, name = AAVE_USDC.contract("receipt"), f"{AAVE_USDC.id} not as collateral"
+    off = model([SetCollateral(AAVE_USDC, False)], portfolio=held)
+    assert off.effects.changes == (Change(unit, name, 1),)
+    back = model([SetCollateral(AAVE_USDC, True)], portfolio=off.portfolio_after)
+    assert back.effects.changes == (Change(unit, name, -1),)
+    assert model([SetCollateral(AAVE_USDC, True)], portfolio=held).effects.changes == ()
+    assert all(change.symbol != name for change in model([Supply(AAVE_USDC, usdc(1))]).effects.changes)
 
 
 def test_shares_that_a_market_counts_are_no_tokens_that_a_receipt_moves() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.domain import ALL, Action, Supply, Transfer, Withdraw
+from strategies.domain import ALL, Action, Repay, Supply, Transfer, Withdraw
 from strategies.protocols.adapter import Call
 from tests import worlds
 from tests.wallets import cases
@@ -122,3 +122,21 @@ def test_calls_appended_cut_reordered_repeated_or_dropped_are_refused(change: st
         "drop": (first, approve),
     }[change]
     assert isinstance(judge(case((), portfolio=HELD, calls=calls)), Refused)
+
+
+def test_what_reads_as_an_action_that_this_wallet_never_writes_is_refused_as_calldata() -> None:
+    everything = Repay(cases.AAVE_USDC, ALL)  # the protocol knows the word, and no exact allowance fits it
+    made = cases.case((), deployment=cases.LENDING, seen=cases.lending_reading(), calls=(Call(cases.POOL, b""),))
+    verdict = judge(replace(made, actions=(everything,)))
+    assert isinstance(verdict, Refused)
+    assert "calldata" in {reason.rule for reason in verdict.reasons}
+
+
+def test_a_tip_above_the_fee_cap_is_refused_as_gas() -> None:
+    made = case(PLAN, portfolio=HELD)
+    assert made.fees is not None
+    fees = replace(made.fees, max_fee_wei=2, max_priority_fee_wei=2)
+    assert isinstance(judge(replace(made, fees=fees)), Approved)
+    verdict = judge(replace(made, fees=replace(fees, max_fee_wei=1)))
+    assert isinstance(verdict, Refused)
+    assert [reason.rule for reason in verdict.reasons] == ["gas"]

@@ -13,6 +13,7 @@ from strategies.domain import (
     Portfolio,
     Position,
     Repay,
+    SetCollateral,
     Shares,
     Supply,
     Withdraw,
@@ -51,6 +52,27 @@ def test_borrowing_keeps_the_health_factor_above_its_floor() -> None:
 def test_withdrawing_collateral_is_borrowing_the_other_way_round() -> None:
     assert checks.healthy(lending(Withdraw(AAVE_WETH, weth(1)), portfolio=OWING)) == ()
     assert rules(checks.healthy, lending(Withdraw(AAVE_WETH, weth(5)), portfolio=OWING)) == ["health"]
+
+
+def test_switching_collateral_off_is_taking_it_away_and_switching_it_on_is_bringing_it() -> None:
+    off = lending(SetCollateral(AAVE_WETH, False), portfolio=OWING)
+    assert rules(checks.healthy, off) == ["health"]
+    idle = Portfolio(OWING.idle, (OWING.positions[0], replace(OWING.positions[1], counts=False)))
+    assert checks.healthy(lending(SetCollateral(AAVE_WETH, True), portfolio=idle)) == ()
+    assert checks.healthy(lending(SetCollateral(AAVE_WETH, False), portfolio=replace(OWING, positions=OWING.positions[1:]))) == ()
+
+
+def test_what_is_supplied_and_switched_off_covers_no_loan() -> None:
+    idle = Portfolio(OWING.idle, (replace(OWING.positions[1], counts=False),))
+    assert rules(checks.healthy, lending(Borrow(AAVE_USDC, usdc(1)), portfolio=idle)) == ["health"]
+    assert checks.healthy(lending(Borrow(AAVE_USDC, usdc(1)), portfolio=replace(OWING, positions=OWING.positions[1:]))) == ()
+
+
+def test_what_is_owed_to_an_unread_market_stops_switching_off_and_not_switching_on() -> None:
+    for is_used in (True, False):
+        made = lending(SetCollateral(AAVE_WETH, is_used), portfolio=OWING)
+        unread = replace(made, reading=replace(made.reading, states=(None, *made.reading.states[1:])))
+        assert ("health" in rules(checks.healthy, unread)) is not is_used
 
 
 def test_no_step_may_dip_below_the_floor_although_the_end_is_above_it() -> None:

@@ -16,9 +16,10 @@ import pytest
 from strategies.errors import IncompleteRead, SettingsError, StoreUnwritable, WrongChain
 from tests import worlds
 from tests.wallets.chain import Chain, policy_for
-from tests.wallets.keeper_process import ROOT
+from tests.wallets.keeper_process import ROOT, acknowledge
 from tests.wallets.live_parts import ACCOUNT, ADA, OPERATOR, Bench, bench, supply_plan, yes
 from wallets import keeper, keystore, pinned
+from wallets.changes import Terms
 from wallets.client import AskStatus, Execute, Failure, Judge, Status
 from wallets.door import Job
 from wallets.keeper import Keeper, KeeperSettings
@@ -26,14 +27,18 @@ from wallets.live import LiveWallet
 from wallets.pause import PAUSE_FILE, PAUSE_FLAG, Brake, put_pause, read_pause
 from wallets.sealing import HEAD_FILE, SealedBook
 from wallets.store import Intent, Store
+from wallets.terms import Source
 from wallets.wallet import Receipt
 
 STRANGER = "0x" + "de" * 20
 
 
-def keeper_of(at: Bench, folder: Path) -> Keeper:
-    brake = Brake(folder, store=at.parts.store, journal=at.parts.journal, policy=at.parts.policy)
-    return Keeper(at.wallet, at.parts, brake, SealedBook(at.parts.store, ADA, folder / HEAD_FILE).seal)
+def keeper_of(at: Bench, folder: Path, source: Source | None = None) -> Keeper:
+    store, journal = at.parts.store, at.parts.journal
+    written = source or Source((), lambda: Terms(at.parts.policy, at.parts.deployment))
+    charter = keeper.charter_of(folder, store=store, journal=journal, source=written, endpoint=at.parts.endpoint)
+    brake = Brake(folder, store=store, journal=journal, policy=lambda: charter.terms.policy)
+    return Keeper(at.wallet, at.parts, brake, seal=SealedBook(store, ADA, folder / HEAD_FILE).seal, charter=charter)
 
 
 @pytest.mark.chain
@@ -118,13 +123,13 @@ def test_a_stop_is_in_the_store_at_once_and_a_file_where_the_store_cannot_be_wri
     policy = policy_for(ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
     with Store(tmp_path / keeper.STORE) as store:
         book = SealedBook(store, ADA, tmp_path / HEAD_FILE)
-        stopped = keeper.stop(tmp_path, policy, book, "smoke")
+        stopped = keeper.stop(tmp_path, lambda: policy, book, "smoke")
         assert stopped.pause_id in (store.flag(PAUSE_FLAG) or "")
-        second = keeper.stop(tmp_path, policy, book, "fire")
+        second = keeper.stop(tmp_path, lambda: policy, book, "fire")
         assert second.pause_id != stopped.pause_id
         assert second.pause_id in (store.flag(PAUSE_FLAG) or "")
     (tmp_path / keeper.STORE).chmod(0o644)  # refused by the store
-    third = keeper.stop(tmp_path, policy, book, "flood")
+    third = keeper.stop(tmp_path, lambda: policy, book, "flood")
     found = read_pause(tmp_path)
     assert found is not None
     assert found.id == third.pause_id
@@ -136,7 +141,7 @@ def test_serves_in_this_process_and_ends_on_sigterm(
 ) -> None:
     monkeypatch.setattr(keeper, "harden", lambda: None)  # it would harden the test's own process
     account = keystore.read_address(quick_keystore)
-    (tmp_path / "deployment.json").write_text(json.dumps(chain.devnet.deployment))
+    (tmp_path / "deployment.json").write_text(json.dumps(chain.file))
     settings = KeeperSettings.model_validate(
         {
             "folder": tmp_path / "k",
@@ -149,7 +154,9 @@ def test_serves_in_this_process_and_ends_on_sigterm(
         }
     )
     before = signal.getsignal(signal.SIGTERM)
-    keeper.serve(settings, password, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    source = Source((), lambda: Terms(settings.policy, chain.deployment))
+    acknowledge(tmp_path / "k")
+    keeper.serve(settings, password, lambda: os.kill(os.getpid(), signal.SIGTERM), source=source)
     assert signal.getsignal(signal.SIGTERM) == before
     assert not (tmp_path / "k" / "keeper.sock").exists()
 
@@ -172,7 +179,7 @@ def test_every_address_that_is_called_or_asked_is_pinned(chain: Chain, what: str
     address = {**named, **dict(market.contracts)}[what]
     assert pinned.otherwise(chain.endpoint(), deployment) == ""
     other = replace(deployment, code={**deployment.code, address: "0x" + "00" * 32})
-    assert f"{address} is not what the deployment pins" in pinned.otherwise(chain.endpoint(), other)
+    assert f"{address} carries other code than the deployment pins" in pinned.otherwise(chain.endpoint(), other)
     absent = replace(deployment, code={known: code for known, code in deployment.code.items() if known != address})
     assert f"pins no code for {address}" in pinned.otherwise(chain.endpoint(), absent)
 
@@ -213,12 +220,16 @@ def test_settings_never_show_the_endpoint_and_refuse_unknown_keys(tmp_path: Path
         "borrow_markets": [],
         **dict.fromkeys(
             [
-                *("max_transaction_usd", "max_day_usd", "max_market_usd", "max_calls", "min_health_factor_bps", "max_fee_gwei"),
+                *("max_transaction_usd", "max_day_usd", "max_market_usd", "max_calls", "max_fee_gwei"),
                 *("max_priority_fee_gwei", "max_gas_per_transaction", "max_day_gas_usd", "min_native_reserve_wei"),
                 *("max_reading_age_seconds", "max_price_age_seconds", "max_plan_age_blocks", "approval_expiry_seconds"),
             ],
             1,
         ),
+        "min_health_factor_bps": 10_000,
+        **dict.fromkeys(["max_protocol_usd", "max_issuer_usd", "max_transaction_gas_usd"], 1),
+        **worlds.tables({}),
+        "price_sources": ["oracle"],
         "operators": [],
     }
     content = {

@@ -1,7 +1,9 @@
 """The encrypted key on disk, and where passwords may come from."""
 
 import json
+import os
 import stat
+import traceback
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,38 @@ def test_a_password_comes_from_a_private_file_and_from_no_other(tmp_path: Path) 
 def test_a_password_comes_from_a_prompt_that_does_not_echo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrecy.getpass, "getpass", lambda question: f"typed after {question}")
     assert secrecy.password_from_prompt("Password") == "typed after Password: "
+
+
+def test_a_keystore_that_says_anything_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keystore.json"
+    content = json.dumps({"version": 3, "address": "12" * 20})
+    secrecy.write_new(path, content.encode())
+    assert keystore.read_address(path) == "0x" + "12" * 20
+    path.write_text(content[:-1] + ', "address": "' + "34" * 20 + '"}')
+    with pytest.raises(KeystoreUnreadable, match="the key 'address' stands there twice"):
+        keystore.read_address(path)
+
+
+def test_a_password_may_come_through_an_open_descriptor_and_is_read_once() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"correct horse battery\nnot this\n")
+    os.close(writing)
+    assert secrecy.password_from_file(Path(f"fd:{reading}")) == "correct horse battery"
+    with pytest.raises(SettingsError, match="cannot be read"):
+        secrecy.password_from_file(Path(f"fd:{reading}"))
+
+
+def test_a_refusal_leads_to_no_frame_that_holds_the_password(keystore_path: Path) -> None:
+    with pytest.raises(KeystoreUnreadable) as caught:
+        keystore.unlock(keystore_path, secrecy.Password("not this one, sorry"))
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert caught.value.__context__ is None
+    assert shown.count("not this one, sorry") == shown.count('secrecy.Password("not this one, sorry")')  # our own line above
+
+
+def test_a_password_works_as_text_and_is_not_shown_among_local_variables(tmp_path: Path) -> None:
+    secrecy.write_new(tmp_path / "p", b"correct horse battery\nrest")
+    password = secrecy.password_from_file(tmp_path / "p")
+    assert password == "correct horse battery"
+    assert password.encode() == b"correct horse battery"
+    assert "horse" not in repr(password) + repr([password]) + repr({"password": password})

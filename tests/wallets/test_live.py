@@ -203,7 +203,7 @@ def test_code_that_changed_since_the_start_is_refused_before_anything_is_signed(
         approved = at.approved(supply_plan(chain))
         code = node.rpc("eth_getCode", oracle, "latest")
         node.rpc("anvil_setCode", oracle, code + "00")
-        with pytest.raises(NotApproved, match=f"{oracle} is not what the deployment pins"):
+        with pytest.raises(NotApproved, match=f"{oracle} carries other code than the deployment pins"):
             at.wallet.execute(approved, yes(approved))
         assert at.wallet.unfinished() == ()
         assert chain.sent(ACCOUNT) == 0
@@ -273,7 +273,7 @@ def test_a_plan_of_very_many_calls_is_refused_before_it_is_written_down_and_a_lo
         assert rules(at.wallet.judge_calls((call,) * 65, intent="a", plan_block=block, reason="")) == {"plan"}
         assert at.parts.store.lines() == ()
         assert "selector" in rules(at.wallet.judge_calls((call,) * 64, intent="b", plan_block=block, reason="A" * 301))
-        assert json.loads(at.parts.store.lines()[0])["content"]["reason"] == "A" * 300
+        assert json.loads(at.parts.store.lines()[0])["content"]["reason"] == "A" * 299 + "…"
 
 
 def test_a_state_that_the_simulation_reaches_and_no_adapter_reads_is_a_refusal(

@@ -33,8 +33,9 @@ from wallets import evidence, guard, wire
 from wallets import reading as blocks
 from wallets.endpoints import Block, Endpoint
 from wallets.evidence import Asked
-from wallets.store import Spent
-from wallets.wallet import Refused
+from wallets.feeds import price_reads
+from wallets.pause import Held
+from wallets.wallet import OWN_FEES, Refused
 
 ACCOUNT: Final = "0x" + "be" * 20
 MOST: Final = 2**256 - 1
@@ -51,7 +52,7 @@ class Lying(Endpoint):
     def __init__(self, results: Sequence[bytes], timestamp: int) -> None:
         self._said = Block(7, "0x" + "5a" * 32, timestamp, 10**9, tuple(results))
 
-    def read(self, calls: Sequence[Call], multicall: str) -> Block:
+    def read(self, calls: Sequence[Call], multicall: str, block_hash: str | None = None) -> Block:
         assert len(calls) == len(self._said.results)
         return self._said
 
@@ -63,7 +64,8 @@ def alone(market: Market, of: Deployment) -> Deployment:
 def questions(deployment: Deployment) -> list[Call]:
     (market,), adapter = deployment.markets, adapter_of(deployment.markets[0])
     balances = [Call(deployment.multicall, b"") for _ in idle_assets(deployment)]
-    return [*balances, *adapter.reads(market), *adapter.holding_reads(market, ACCOUNT)]
+    fed = [call for feed in deployment.feeds.values() for call in price_reads(feed)]
+    return [*balances, *adapter.reads(market), *adapter.holding_reads(market, ACCOUNT), *fed]
 
 
 def on_chain() -> list[tuple[Deployment, list[bytes], int]]:
@@ -175,7 +177,7 @@ def test_a_model_that_breaks_refuses_the_plan_and_does_not_end_the_keeper(chain:
     monkeypatch.setattr(evidence, "expected_effects", broken)
     chain.fund(ACCOUNT)
     calls = encode(Supply(chain.market("aave-core:USDC"), chain.usdc(1)), ACCOUNT)
-    asked = Asked(intent="i", calls=calls, plan_block=None, spent=Spent(0, 0), paused="")
+    asked = Asked(intent="i", calls=calls, plan_block=None, held=Held("", ""), standing=(), wish=OWN_FEES)
     case = evidence.gather(chain.endpoint(), policy_for(ACCOUNT, chain.deployment), chain.deployment, asked)
     assert (case.expected, case.expected_error) == (None, "an index of zero")
     verdict = guard.judge(case)

@@ -14,7 +14,7 @@ from strategies.protocols.adapter import Call
 from tests import worlds
 from tests.wallets.chain import policy_for
 from wallets import operators
-from wallets.operators import Resume, check_resume, check_yes, sign_resume, sign_yes
+from wallets.operators import Agreement, Resume, check_resume, check_terms, check_yes, sign_resume, sign_terms, sign_yes
 from wallets.policy import Operator, Policy, policy_digest
 from wallets.wallet import Allowance, Approved, Change, Effects, Yes, approval_digest
 
@@ -120,6 +120,20 @@ def test_a_resume_ends_its_own_pause_and_no_other() -> None:
 def test_a_yes_is_never_a_resume() -> None:
     yes = yes_of(KEY, "ada", APPROVED)
     assert check_resume(POLICY, Resume("ada", DIGEST, yes.signature), DIGEST) is not None
+
+
+def test_an_agreement_counts_for_its_own_change_and_operator() -> None:
+    agreement = sign_terms(KEY, "ada", DIGEST)
+    assert check_terms(POLICY.operators, agreement, DIGEST) is None
+    assert "another change" in (check_terms(POLICY.operators, agreement, "ef" * 32) or "")
+    assert "no enrolled operator" in (check_terms(POLICY.operators[1:], agreement, DIGEST) or "")
+    assert "does not verify" in (check_terms(POLICY.operators, sign_terms(OTHER, "ada", DIGEST), DIGEST) or "")
+
+
+def test_a_yes_is_never_an_agreement_and_an_agreement_never_a_yes() -> None:
+    agreement, yes = sign_terms(KEY, "ada", DIGEST), yes_of(KEY, "ada", APPROVED)
+    assert check_terms(POLICY.operators, Agreement("ada", DIGEST, yes.signature), DIGEST) is not None
+    assert check_yes(POLICY, Yes("ada", DIGEST, agreement.signature), DIGEST) is not None
 
 
 def test_a_key_file_is_encrypted_and_its_owners_alone(tmp_path: Path) -> None:

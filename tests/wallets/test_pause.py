@@ -13,15 +13,17 @@ from strategies.errors import StoreUnwritable
 from tests import worlds
 from tests.wallets.chain import policy_for
 from tests.wallets.live_parts import ADA, EVE, OPERATOR
+from wallets import operators
 from wallets.journal import Journal
 from wallets.operators import sign_resume
 from wallets.pause import (
     PAUSE_FILE,
     REDUCE_ONLY,
-    RESUME_FILE,
+    RESUME,
     Brake,
     Held,
     Pause,
+    ended_by,
     put_by_signal,
     put_pause,
     put_reduce_only,
@@ -31,7 +33,18 @@ from wallets.pause import (
     read_reduce_only,
     read_resume,
 )
+from wallets.policy import Operator, Policy
 from wallets.store import Store
+
+RESUME_FILE = f"{RESUME}.ada"
+POLICY = policy_for(worlds.ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
+BOTH = policy_for(
+    worlds.ACCOUNT,
+    worlds.DEPLOYMENT,
+    OPERATOR,
+    Operator(name="eve", public_key=operators.public_key(EVE)),
+    people={"resume_people": 2},
+)
 
 
 @pytest.fixture
@@ -42,8 +55,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def brake(tmp_path: Path, store: Store) -> Brake:
-    policy = policy_for(worlds.ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
-    return Brake(tmp_path, store=store, journal=Journal(store), policy=policy)
+    return brake_under(POLICY, tmp_path, store)
+
+
+def brake_under(policy: Policy, folder: Path, store: Store) -> Brake:
+    return Brake(folder, store=store, journal=Journal(store), policy=lambda: policy)
 
 
 def held(brake: Brake) -> Pause:
@@ -56,7 +72,7 @@ def test_nothing_is_paused_where_neither_file_nor_store_says_so(brake: Brake, tm
     assert brake.current() is None
     assert not brake.why().is_anything
     assert read_pause(tmp_path) is None
-    assert read_resume(tmp_path) is None
+    assert read_resume(tmp_path, "ada") is None
 
 
 def test_a_pause_is_a_private_file_and_each_has_an_id_of_its_own(tmp_path: Path) -> None:
@@ -79,7 +95,7 @@ def test_a_second_pause_wins_over_a_resume_signed_for_the_first(
     resume = sign_resume(ADA, "ada", first.id)
     put_resume(tmp_path, resume)
     second = put_pause(tmp_path, "emergency")
-    assert read_resume(tmp_path) is None
+    assert read_resume(tmp_path, "ada") is None
     if laid_last:
         put_resume(tmp_path, resume)
     assert [held(brake) for _ in range(3)] == [second] * 3
@@ -152,6 +168,40 @@ def test_an_operators_signature_ends_its_own_pause(brake: Brake, tmp_path: Path,
     assert not (tmp_path / PAUSE_FILE).exists()
     assert not (tmp_path / RESUME_FILE).exists()
     assert [json.loads(line)["kind"] for line in store.lines()] == ["pause", "resume"]
+
+
+def test_where_two_must_end_a_pause_one_does_not_however_often_and_two_do(tmp_path: Path, store: Store) -> None:
+    brake, pause = brake_under(BOTH, tmp_path, store), put_pause(tmp_path, "one")
+    for _ in range(2):
+        put_resume(tmp_path, sign_resume(ADA, "ada", pause.id))
+        assert held(brake) == pause
+    assert ended_by(tmp_path, BOTH, pause.id) == ("ada",)
+    put_resume(tmp_path, sign_resume(ADA, "eve", pause.id))  # one person under two names
+    assert held(brake) == pause
+    assert held(brake_under(BOTH, tmp_path, store)) == pause  # after a restart as before
+    put_resume(tmp_path, sign_resume(EVE, "eve", pause.id))
+    assert brake.current() is None
+    assert json.loads(store.lines()[-1])["content"]["operators"] == "ada, eve"
+    assert not list(tmp_path.glob(f"{RESUME}.*"))
+
+
+def test_two_statements_for_different_pauses_end_neither(tmp_path: Path, store: Store) -> None:
+    brake, first = brake_under(BOTH, tmp_path, store), put_pause(tmp_path, "one")
+    put_resume(tmp_path, sign_resume(ADA, "ada", first.id))
+    assert held(brake) == first
+    second = put_pause(tmp_path, "two")
+    put_resume(tmp_path, sign_resume(EVE, "eve", second.id))
+    assert held(brake) == second
+    assert ended_by(tmp_path, BOTH, second.id) == ("eve",)
+
+
+def test_the_policy_in_force_says_how_many_must_end_a_pause(tmp_path: Path, store: Store) -> None:
+    policies = [BOTH]
+    brake = Brake(tmp_path, store=store, journal=Journal(store), policy=lambda: policies[-1])
+    put_resume(tmp_path, sign_resume(ADA, "ada", put_pause(tmp_path, "one").id))
+    assert brake.current() is not None
+    policies.append(POLICY)
+    assert brake.current() is None
 
 
 @pytest.mark.parametrize("kind", ["forged", "stranger", "other pause", "damaged"])

@@ -245,7 +245,7 @@ def test_a_keeper_that_cannot_sign_goes_on_and_one_whose_history_was_changed_pau
     store: Store, book: SealedBook, tmp_path: Path
 ) -> None:
     policy = policy_for(ACCOUNT, worlds.DEPLOYMENT, OPERATOR)
-    pull = partial(keeper.stop, tmp_path, policy, book)
+    pull = partial(keeper.stop, tmp_path, lambda: policy, book)
     sign = partial(keeper.sign_head, book, tmp_path, pull)
     say(book, 3)
     (tmp_path / HEAD_FILE).mkdir()

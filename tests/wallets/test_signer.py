@@ -4,7 +4,9 @@ import copy
 import pickle
 import subprocess
 import sys
+import traceback
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from strategies.errors import NotApproved
 from strategies.protocols.adapter import Call
 from wallets.case import Fees
+from wallets.safe import Seat
 from wallets.signer import SignedTransaction, Signer
 from wallets.wallet import Approved, Effects, approval_digest
 
@@ -36,7 +39,16 @@ def approved(calls: tuple[Call, ...] = CALLS, *, chain_id: int = CHAIN, expiry: 
 
 
 def sign(yes: Approved, *, index: int = 0, policy_digest: str = POLICY, chain_id: int = CHAIN) -> SignedTransaction:
-    return SIGNER.sign(yes, index=index, nonce=7, fees=FEES, gas_limit=100_000, policy_digest=policy_digest, chain_id=chain_id)
+    return SIGNER.sign(
+        yes,
+        index=index,
+        nonce=7,
+        fees=FEES,
+        gas_limit=100_000,
+        policy_digest=policy_digest,
+        chain_id=chain_id,
+        seat=Seat(SIGNER.address, None),
+    )
 
 
 def test_signs_a_type_2_transaction_of_exactly_the_approved_call() -> None:
@@ -114,3 +126,28 @@ def test_unlocking_leaves_the_recursion_limit_alone() -> None:
 def test_has_no_door_for_hashes_or_messages() -> None:
     doors = {name for name in dir(SIGNER) if not name.startswith("_")}
     assert doors == {"address", "sign"}
+
+
+IMPOSSIBLE = (
+    Call("0x12", b""),
+    Call("0x" + "AA" * 20, b""),
+    Call("0x" + "aa" * 20, b"", value_wei=2**256),
+    Call("0x" + "aa" * 20, b"", value_wei=-1),
+)
+
+
+@pytest.mark.parametrize("call", IMPOSSIBLE)
+def test_what_is_no_transaction_is_refused_before_the_key_is_near(call: Call) -> None:
+    with pytest.raises(NotApproved, match="no transaction") as caught:
+        sign(approved((call,)))
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert caught.value.__context__ is None
+    assert KEY.hex() not in shown
+    assert repr(KEY)[2:-1] not in shown
+
+
+@pytest.mark.parametrize("changes", [{"nonce": 2**64}, {"nonce": -1}, {"gas_limit": 2**64}, {"fees": Fees(2**256, 0, ())}])
+def test_an_impossible_nonce_gas_or_fee_is_refused(changes: dict[str, Any]) -> None:
+    told = {"nonce": 7, "fees": FEES, "gas_limit": 100_000, **changes}
+    with pytest.raises(NotApproved, match="no transaction"):
+        SIGNER.sign(approved(), index=0, policy_digest=POLICY, chain_id=CHAIN, seat=Seat(SIGNER.address, None), **told)

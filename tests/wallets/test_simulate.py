@@ -16,6 +16,7 @@ from wallets import reading as blocks
 from wallets.case import Fees
 from wallets.endpoints import Endpoint
 from wallets.expected import expected_effects
+from wallets.safe import Seat
 from wallets.simulate import SIMULATED_SECONDS, revert_reason, simulate
 from wallets.wallet import Allowance, Effects
 
@@ -32,7 +33,7 @@ def simulated(chain: Chain, calls: tuple[Call, ...], at: Reading, endpoint: Endp
     return simulate(
         endpoint or chain.endpoint(),
         deployment=chain.deployment,
-        account=ACCOUNT,
+        seat=Seat(ACCOUNT, None),
         calls=calls,
         fees=Fees(30 * 10**9, 10**8, (1_000_000,) * len(calls)),
         nonce=chain.sent(ACCOUNT),

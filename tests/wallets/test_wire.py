@@ -21,11 +21,13 @@ from strategies.domain import (
     Borrow,
     Choice,
     Claim,
+    ClaimRewards,
     Collect,
     Deployment,
     Keep,
     Leg,
     Market,
+    Payout,
     Plan,
     Portfolio,
     Position,
@@ -35,10 +37,12 @@ from strategies.domain import (
     Repay,
     Request,
     Revoke,
+    SetCollateral,
     Shares,
     Stake,
     Supply,
     Swap,
+    SwapFor,
     Target,
     Ticks,
     Transfer,
@@ -50,6 +54,7 @@ from strategies.domain import (
 from strategies.errors import MalformedRecord
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState
+from strategies.revocations import Lockdown, RevokeOperator, RevokePermit, RevokeToken
 from strategies.tape import Reading
 from strategies.units import WAD
 from tests.strategies.protocols.specimens import SPECIMENS, Specimen
@@ -97,7 +102,10 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Withdraw, markets, some),
     st.builds(Borrow, markets, amounts),
     st.builds(Repay, markets, some),
-    st.builds(Swap, markets, amounts, amounts, wholes),
+    st.builds(Swap, markets, amounts, amounts, wholes, st.lists(plain_markets, max_size=2).map(tuple), st.sampled_from(Payout)),
+    st.builds(SwapFor, markets, amounts, amounts, wholes),
+    st.builds(SetCollateral, markets, st.booleans()),
+    st.builds(ClaimRewards, markets),
     st.builds(AddLiquidity, markets, ticks | wholes, both, both, wholes),
     st.builds(RemoveLiquidity, markets, wholes, wholes, both, wholes),
     st.builds(Collect, markets, wholes),
@@ -105,6 +113,10 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Claim, markets, wholes),
     st.builds(Approve, amounts, addresses),
     st.builds(Revoke, assets, addresses),
+    st.builds(RevokeOperator, addresses, addresses),
+    st.builds(RevokeToken, addresses, wholes),
+    st.builds(RevokePermit, addresses, assets, addresses),
+    st.builds(Lockdown, addresses, st.lists(st.tuples(assets, addresses), max_size=3).map(tuple)),
     st.builds(Transfer, amounts, addresses),
 )
 plans = st.builds(Plan, st.lists(actions, max_size=4).map(tuple), wholes, words)

@@ -1,0 +1,29 @@
+"""A plan call by call: what stands before and after each, by the protocol models. Refuses a plan that they refuse, by their own
+error, and never guesses what a call does that nobody read."""
+
+from collections.abc import Iterator
+
+from strategies.domain import Action
+from strategies.errors import UnknownCall
+from wallets.case import Case, World
+from wallets.expected import walk
+
+
+def worlds(case: Case) -> Iterator[tuple[Action, World, World]]:
+    """Each action with the markets and the account before and after it, all at the time of the reading. Raises ProtocolError."""
+    actions = [action for action in case.actions if action is not None]
+    if len(actions) < len(case.actions):
+        raise UnknownCall("a call of the plan was read by no adapter")
+    steps = walk(
+        actions,
+        case.reading,
+        case.portfolio,
+        deployment=case.deployment,
+        account=case.policy.account,
+        timestamps=[case.reading.timestamp] * len(actions),
+        standing=case.standing,
+    )
+    after: World = (case.reading.states, case.portfolio)
+    for action, step in zip(actions, steps, strict=True):
+        before, after = after, (step.states, step.portfolio)
+        yield action, before, after
