@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types imports tests slow bench clean
+.PHONY: help setup demo test format lint types imports tests slow bench hostile clean
 
 help:
 	@echo "make demo   sets everything up, then shows the agent at work on a private chain (no key, no network)"
@@ -57,9 +57,14 @@ tests: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='strategies/*,wallets/*' --fail-under=95 --skip-covered
 
-# processor time of each protocol's operations, beside the contracts' own bytecode; one JSON line a job
+# a planner that belongs to the attacker proposes ten thousand plans to the real wallet on the real chain: about ten minutes
+hostile: setup
+	$(BIN)/python -m tests.hostile.run 10000
+
+# each protocol's operations beside the contracts' own bytecode, then the wallet's verdict and judgement; one JSON line a job
 bench: setup
 	@$(BIN)/python -m tests.bench.protocols
+	@$(BIN)/python -m tests.bench.wallet
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage runs

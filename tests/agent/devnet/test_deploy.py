@@ -17,6 +17,7 @@ from agent.devnet.deploy import MULTICALL
 from agent.devnet.errors import SceneReverted
 from agent.devnet.markets import MARKETS
 from agent.devnet.node import Node
+from agent.devnet.proxies import IMPLEMENTATION_SLOT
 from agent.devnet.yard import code_hash
 
 RAY = 10**27
@@ -34,7 +35,8 @@ def supply_rate_ray(devnet: Devnet, market_id: str) -> int:
 @pytest.mark.chain
 def test_the_deployment_has_its_form_and_lower_case_addresses(devnet: Devnet) -> None:
     deployment = devnet.deployment
-    assert set(deployment) == {"chain_id", "name", "multicall", "assets", "markets", "code", "actors", "admin", "further"}
+    known = {"chain_id", "name", "multicall", "assets", "markets", "code", "proxies", "feeds", "rollup"}
+    assert set(deployment) == known | {"actors", "admin", "further"}
     assert [asset["symbol"] for asset in deployment["assets"]] == ["USDC", "DAI", "WETH", "ETH"]
     names = [f"aave-{name}:{symbol}" for name in ("core", "prime") for symbol in ("USDC", "DAI", "WETH")]
     assert [market["id"] for market in deployment["markets"]] == names
@@ -49,10 +51,29 @@ def test_every_contract_has_the_code_hash_that_is_written_down(devnet: Devnet) -
     contracts = {devnet.deployment["multicall"]} | {devnet.token(symbol) for symbol in ("USDC", "DAI", "WETH")}
     for market in deployment["markets"]:
         contracts |= {market["address"], *market["contracts"].values()}
-    assert set(deployment["code"]) == contracts
+    contracts |= {target for ways in deployment["proxies"].values() for way in ways for target in way["targets"]}
+    assert set(deployment["code"]) == contracts | set(deployment["feeds"].values())
     empty = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
     for address, written in deployment["code"].items():
         assert code_hash(devnet.node, address) == written != empty
+
+
+@pytest.mark.chain
+def test_every_proxy_and_what_it_runs_is_written_down(devnet: Devnet) -> None:
+    deployment = devnet.deployment
+    market = devnet.market("aave-core:USDC")
+    for address in (market["address"], *[market["contracts"][role] for role in ("receipt", "debt", "stable_debt")]):
+        ((way,),) = [deployment["proxies"][address]]
+        held = devnet.node.rpc("eth_getStorageAt", address, IMPLEMENTATION_SLOT, "latest")
+        assert way == {"kind": "eip1967", "targets": ["0x" + held[-40:]]}
+        assert way["targets"][0] in deployment["code"]
+    assert market["contracts"]["oracle"] not in deployment["proxies"]
+
+
+@pytest.mark.chain
+def test_every_token_has_the_feed_that_its_first_market_asks(devnet: Devnet) -> None:
+    feeds = devnet.deployment["admin"]["core"]["feeds"]
+    assert devnet.deployment["feeds"] == {devnet.token(symbol): feed for symbol, feed in feeds.items()}
 
 
 @pytest.mark.chain

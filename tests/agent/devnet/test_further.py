@@ -31,8 +31,9 @@ def test_everything_is_the_deployment_and_what_stands_besides(devnet: Devnet) ->
     for name in ("assets", "markets"):
         assert everything[name] == [*first[name], *further[name]]
         assert further[name] is not everything[name]
-    assert everything["code"] == first["code"] | further["code"]
-    assert set(further) == {"assets", "markets", "code"}
+    for name in ("code", "proxies"):
+        assert everything[name] == first[name] | further[name]
+    assert set(further) == {"assets", "markets", "code", "proxies"}
 
 
 def test_no_market_and_no_asset_is_named_twice(devnet: Devnet) -> None:

@@ -1,0 +1,1 @@
+"""A planner that belongs to the attacker, let loose on the real wallet and the real chain."""
