@@ -149,6 +149,7 @@ def arguments(port: int, at_seconds: int) -> tuple[str, ...]:
         *("--chain-id", str(CHAIN_ID), "--hardfork", "osaka", "--gas-limit", "30000000"),
         *("--timestamp", str(at_seconds), "--block-base-fee-per-gas", str(BASE_FEE_WEI)),
         *("--balance", str(BALANCE_ETHER)),
+        *("--max-persisted-states", "0"),  # else it leaves every older block's state in the user's home, and never takes it away
     )
 
 
