@@ -64,9 +64,21 @@ def test_key_and_password_are_nowhere_but_where_they_belong(tmp_path: Path) -> N
             limits = Path(f"/proc/{process}/limits").read_text().splitlines()
             core = next(line for line in limits if line.startswith("Max core file size"))
             assert process == agent.pid or core.split()[4:6] == ["0", "0"]
+        gone(stage)
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path != stage.password_file]
     assert {"keeper.sqlite", "keystore.json", "agent.log"} <= {path.name for path in files}
     assert [(str(path), hit) for path in files for hit in found_in([path.read_bytes()], secrets)] == []
+
+
+def gone(stage: Stage) -> None:
+    """The keeper has ended, so that no file of its store comes or goes any more."""
+    said(stage, "keeper", "--end")
+    client = KeeperClient(socket_path(stage.folder / "keeper"), account=stage.account, timeout_seconds=5)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while client.process_id() is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    while (stage.folder / "keeper" / "keeper.sqlite-wal").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def waiting(stage: Stage, agent: "subprocess.Popen[bytes]") -> str:

@@ -1,5 +1,5 @@
 """A deployment file: which contracts a wallet may deal with, read strictly. Refuses keys that nobody reads, figures that are not
-whole, decimals that no token has, and contracts at the zero address."""
+whole, decimals that no token has, contracts at the zero address, and addresses whose capitals are not their checksum."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -10,6 +10,7 @@ from strategies.domain import Deployment
 from strategies.errors import SettingsError
 from strategies.protocols.registry import deployment_from
 from wallets import files
+from wallets.checksums import ADDRESS, is_checksummed
 
 KEYS: Final = frozenset(field.name for field in fields(Deployment))
 ASSET_KEYS: Final = frozenset({"symbol", "address", "decimals"})
@@ -46,6 +47,9 @@ def _refuse_strange(content: dict[str, Any], path: str) -> None:
             raise SettingsError(f"{path}: {where}: true and false are no figures and no names; write what is meant")
         if isinstance(value, str) and value.lower() == NOWHERE:
             raise SettingsError(f"{path}: {where}: nothing lives at the zero address; write the contract's own")
+        if isinstance(value, str) and ADDRESS.fullmatch(value) is not None and not is_checksummed(value):
+            told = f"the capitals of {value} are not its checksum, so a digit may be wrong; copy it again"
+            raise SettingsError(f"{path}: {where}: {told}")
 
 
 def _records(content: dict[str, Any], key: str, path: str) -> list[dict[str, Any]]:

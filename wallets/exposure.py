@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from strategies.domain import Amount, Asset, Market, Position, Repay, written
+from strategies.domain import NATIVE, Amount, Asset, Market, Position, Repay, written
 from strategies.errors import IncompleteRead
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.units import BPS, USD_E8, mul_div_up
@@ -134,7 +134,8 @@ def _count(worth: dict[Key, int], keys: tuple[Key, ...], value: int) -> None:
 
 
 def _of_asset(case: Case, asset: Asset) -> tuple[Key, ...]:
-    family = case.deployment.families.get(asset.address, asset.symbol)
+    itself = f"W{asset.symbol}" if asset.address == NATIVE else asset.symbol  # the coin and its wrapped token are one
+    family = case.deployment.families.get(asset.address, itself)
     return ("asset", family), ("issuer", case.deployment.issuers.get(asset.address, family))
 
 

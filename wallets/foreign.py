@@ -23,7 +23,9 @@ _HEADER: Final = re.compile(r"(?i)\b(bearer|basic|digest)(\s+)([\w.~+/=-]{6,})")
 _SEED: Final = re.compile(
     r"(?i)\b(mnemonic|seed(?: phrase| words)?|recovery phrase)(\W{1,4})((?:[a-z]{3,8}\W+){11,23}[a-z]{3,8})"
 )
-_BARE_SEED: Final = re.compile(r"\b(?:[a-z]{3,8} ){11,23}[a-z]{3,8}\b")  # English prose has shorter and longer words between
+_QUOTED_SEED: Final = re.compile(
+    r"(['\"])(?:[a-z]{3,8} ){11}(?:(?:[a-z]{3,8} ){3}){0,4}[a-z]{3,8}\1"
+)  # nothing else is quoted so
 _TOKEN: Final = re.compile(r"\b(?:(?:sk|pk|rk|ghp|gho|xox[abp])[-_][\w-]{8,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*)")
 _KEY: Final = re.compile(r"(?i)\b(key)(\W{1,4}|\s+(?:is|was)\s+)(?:0x)?[0-9a-f]{64}\b")
 
@@ -47,7 +49,7 @@ def redacted(text: str) -> str:
     text = _PATH.sub(rf"\1/{HIDDEN}", text)
     text = _VERSIONED.sub(f"/{HIDDEN}", text)
     text = _SEED.sub(rf"\1\2{HIDDEN}", text)
-    text = _BARE_SEED.sub(HIDDEN, text)
+    text = _QUOTED_SEED.sub(rf"\1{HIDDEN}\1", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     for named in (_NAMED, _SAID):
         text = named.sub(rf"\1\2{HIDDEN}", text)

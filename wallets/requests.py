@@ -12,11 +12,11 @@ from typing import Final
 from strategies.domain import Address
 from strategies.protocols.adapter import Call
 from strategies.units import MAX_UINT256
+from wallets.checksums import ADDRESS, is_checksummed
 from wallets.wallet import Reason, Wish
 
 QUANTITY: Final = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 BYTES: Final = re.compile(r"0x([0-9a-fA-F]{2})*")
-ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 FEE_MARKET: Final = 2  # EIP-1559, the one type that is signed here
 SENDING: Final = "eth_sendTransaction"
 
@@ -113,16 +113,8 @@ def _party_faults(fields: Mapping[str, object], account: Address) -> Iterator[Re
         yield Reason("envelope", "there is no `to`: a contract is never created from here")
     elif not isinstance(target, str) or ADDRESS.fullmatch(target) is None:
         yield Reason("target", f"to is {_shown(target)}, no address")
-    elif not _is_checksummed(target):
+    elif not is_checksummed(target):
         yield Reason("target", f"to is {target}, whose capitals are not its checksum: a digit may be wrong; copy it again")
-
-
-def _is_checksummed(address: str) -> bool:
-    """Whether an address's capitals agree with it; one case throughout claims nothing (EIP-55)."""
-    from eth_utils.address import to_checksum_address
-
-    digits = address[2:]
-    return digits in (digits.lower(), digits.upper()) or to_checksum_address(address) == address
 
 
 def _quantity(value: object) -> int | None:

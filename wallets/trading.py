@@ -1,7 +1,8 @@
 """What a trade and a deposit may lose, and whether the prices they rest on can be believed.
 
 Refuses least amounts too far below what the oracles say, a day's losses above the budget, pools that are not near the oracles,
-assets off their peg, late deadlines and old quotes. What only takes back is blocked by none of it."""
+assets off their peg, late deadlines and old quotes. What only takes back is blocked by none of it, but an amount that would burn
+a claim of more worth: everything, and shares, still come out."""
 
 from collections.abc import Iterator
 from dataclasses import replace

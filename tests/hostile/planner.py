@@ -112,7 +112,7 @@ class Attacker:
         for position in held.positions:
             if position.market.protocol in LENDING:
                 whole = adapter_of(position.market).everything(position)
-                part = Amount(position.market.asset, max(1, position.shares_raw // self.dice.choice([1, 2, 10, 1_000])))
+                part = Amount(position.market.asset, self.dice.choice([1, max(1, position.shares_raw // 2), 10**6]))
                 found.append(Withdraw(position.market, self.dice.choice([whole, whole, part, ALL])))
                 if position.debt_raw:
                     found.append(Repay(position.market, ALL))
@@ -141,6 +141,9 @@ class Attacker:
         market = self.dice.choice(self._markets("aave_v3"))
         if self.dice.random() < 0.3:
             return SetCollateral(market, is_used=self.dice.random() < 0.5)
+        if self.dice.random() < 0.4:  # of what nobody owes, or far more than that: a supply under another name
+            lender = self.dice.choice(self._markets(*LENDING[:2]))
+            return Repay(lender, Amount(lender.asset, self.dice.choice([1, 10**lender.asset.decimals * 1_999])))
         return Borrow(market, Amount(market.asset, self.dice.choice([1, 10**market.asset.decimals, 10**24])))
 
     def _give(self, held: Portfolio) -> Action:

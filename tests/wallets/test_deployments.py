@@ -102,3 +102,20 @@ def test_a_file_that_is_missing_or_that_others_may_change_is_refused(tmp_path: P
     path = written(tmp_path, CONTENT)
     path.chmod(0o666)
     assert "others may write to it" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [
+        ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", False),  # from EIP-55
+        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", False),
+        ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", True),
+        ("0x5AaEB6053f3e94c9B9a09F33669435e7eF1bEaED", True),
+    ],
+)
+def test_an_address_whose_capitals_are_not_its_checksum_is_refused(tmp_path: Path, address: str, is_refused: bool) -> None:
+    content = {**CONTENT, "multicall": address}
+    if is_refused:
+        assert "multicall: the capitals of" in refused(written(tmp_path, content))
+    else:
+        assert read_deployment(written(tmp_path, content)).multicall == address.lower()

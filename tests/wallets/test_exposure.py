@@ -10,7 +10,7 @@ from strategies.protocols.compound_v3 import comet
 from strategies.units import WAD
 from tests.strategies.protocols.compound_v3_case import COMET, borrower, comet_state
 from tests.wallets.cases import AAVE_USDC, AAVE_WETH, STRANGER, WETH, case, usdc, weth
-from tests.wallets.trades import FUNDED, TRADING, swap, trading
+from tests.wallets.trades import DAI, FUNDED, TRADING, swap, trading
 from tests.worlds import ETHER, ONE, USDC
 from wallets.case import Case
 from wallets.exposure import repays_what_is_owed, within_exposure
@@ -57,10 +57,14 @@ def test_what_a_vault_lends_to_counts_for_the_vault_too() -> None:
 
 
 def test_an_assets_forms_are_one_asset() -> None:
-    made = limited(swap(9_000, 2_995 * WAD // 1_000), concentration={"max_asset_bps": 4_700})  # 3 ether more
-    assert found(made) == []  # WETH alone: 39,000 of 88,000
-    forms = replace(made.deployment, families={WETH.address: "ether", ETHER.address: "ether"})
-    assert found(replace(made, deployment=forms)) == ["concentration"]  # with the coin: 42,000
+    bought = swap(9_000, 2_995 * WAD // 1_000)  # 3 ether more: with the coin 42,000 of 88,000
+    assert found(limited(bought, concentration={"max_asset_bps": 4_800})) == []
+    made = limited(bought, concentration={"max_asset_bps": 4_700})
+    assert found(made) == ["concentration"]
+    apart = replace(made.deployment, families={WETH.address: "wrapped", ETHER.address: "coin"})
+    assert found(replace(made, deployment=apart)) == []
+    with_dai = replace(made.deployment, families={WETH.address: "money", DAI.address: "money"})  # 44,000
+    assert "asset money" in text(replace(made, deployment=with_dai))
 
 
 def test_an_issuer_answers_for_all_it_issued() -> None:

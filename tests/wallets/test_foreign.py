@@ -78,3 +78,10 @@ def test_any_text_is_one_printable_line_of_bounded_length_and_stays_so(text: str
 
 def test_very_long_words_are_cut() -> None:
     assert len(quoted("x" * 10**6)) == MAX_CHARACTERS
+
+
+def test_twelve_plain_words_in_quotes_are_taken_for_a_seed_and_prose_is_not() -> None:
+    seed = "test " * 11 + "junk"
+    assert "junk" not in redacted(f"cannot derive from '{seed}'")
+    for said in ("the vault pays more than the pool and both have been there for long", f"'{seed} again'", f"{seed}'"):
+        assert redacted(said) == said

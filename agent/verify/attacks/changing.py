@@ -4,6 +4,7 @@ What is looser waits for people and for a day; what is stricter counts at once. 
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any, Final
 
@@ -29,9 +30,26 @@ def changed(house: Premises, content: Mapping[str, Any]) -> Outcome:
     """What is in force after an edit, for whom who agreed and how long ago. Raises Unrealised."""
     if strange := set(content) - {"change", "approved_by", "age_s"}:
         raise Unrealised(f"nobody knows what a change with {', '.join(sorted(strange))} is")
+    house = _before(house, content["change"])
     written, deployment = _edited(house, content["change"])
     people = [str(name) for name in content.get("approved_by", ())]
     return changed_files(house, written, deployment, people=people, age_seconds=int(content.get("age_s", 0)))
+
+
+def _before(house: Premises, change: Any) -> Premises:
+    """The premises with the values that a change is from, where it says them."""
+    content = copy.deepcopy(dict(house.content))
+    told = change.items() if isinstance(change, Mapping) else ()
+    touched = set[str]()
+    for key, values in told:
+        if key in TABLE and isinstance(values, list) and len(values) == 2:
+            ours, value = translated(key, values[0])
+            _put(content["policy"], ours, value)
+            touched.add(ours)
+    _follow(content["policy"], touched)
+    before = replace(house, content=content)
+    before.write()
+    return before
 
 
 def changed_files(

@@ -191,7 +191,7 @@ def _variable(name: str, value: str) -> tuple[str, str]:
 def _with_file(house: Premises, content: Mapping[str, Any]) -> Outcome:
     """A settings file that lies somewhere, or is open to somebody. Raises Unrealised."""
     said = str(content["file"])
-    if set(content) == {"file", "age_s"} and re.search(r"old|last|previous|yesterday|backup|restor|put back", said):
+    if re.search(r"\b(old(er)?|last|previous|yesterday|backup|restor\w*|put back|replaced|swapped)\b", said):
         return changed(house, {"change": dict.fromkeys(LOOSER, LOOSER_USD)})  # nobody agrees to what an older file had wider
     if set(content) != {"file"}:
         raise Unrealised("nobody knows what a file and something else are together")
@@ -201,7 +201,7 @@ def _with_file(house: Premises, content: Mapping[str, Any]) -> Outcome:
         house.config.rename(place / "usufruct.toml")
         place.chmod(0o777)
         house.config.symlink_to(place / "usufruct.toml")
-    elif mode := re.search(r"0?([0-7]{3})\b", said):
+    elif mode := re.search(r"\b0?([0-7]{3})\b", said):
         house.config.chmod(int(mode[1], 8))
     elif re.search(r"writable|others", said):
         house.config.chmod(0o666)

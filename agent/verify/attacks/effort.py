@@ -17,7 +17,7 @@ ASKED: Final = re.compile(r"(answers_within_s|memory_below_mib):(\d+(?:\.\d+)?)"
 SIDE_EFFECT: Final = "no_side_effect:"
 
 
-def watched(runner: Runner, now: Callable[[], float] = time.monotonic) -> Runner:
+def weighed(runner: Runner, now: Callable[[], float] = time.monotonic) -> Runner:
     """The same runner, whose outcome also knows what it cost."""
 
     def run(handed: Input, setting: Setting) -> Outcome:

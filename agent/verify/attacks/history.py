@@ -109,7 +109,7 @@ def _cut(found: History, numbers: list[int], said: str) -> History:
     """Lines from the end, with their heads."""
     match = re.search(r"last (\d+|two|three|one)?", said, re.IGNORECASE)
     words = {"one": 1, "two": 2, "three": 3, None: 1}
-    after = len(found.lines) - (words.get(match[1]) or int(match[1] or 1)) if match else numbers[0]
+    after = len(found.lines) - (words.get(match[1]) or int(match[1] or 1)) if match else (numbers or [0])[0]
     return History(tuple([head for head in found.heads if head.seq <= after]), found.lines[:after])
 
 
@@ -148,7 +148,7 @@ def _changed(found: History, numbers: list[int], said: str) -> History:
 def _resigned(found: History, numbers: list[int], said: str) -> History:
     """Heads that claim another key's signature."""
     other = "ab" * 32
-    return replace(_changed(found, numbers, said), heads=tuple([replace(head, public_key=other) for head in found.heads]))
+    return replace(_changed(found, numbers or [1], said), heads=tuple([replace(head, public_key=other) for head in found.heads]))
 
 
 def _reheaded(found: History, _numbers: list[int], _said: str) -> History:
@@ -181,13 +181,20 @@ def _chained(lines: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _reformatted(found: History, numbers: list[int], said: str) -> History:
+    """The same content in a line that is written otherwise."""
+    at = _at(numbers, said)
+    return replace(found, lines=(*found.lines[: at - 1], json.dumps(json.loads(found.lines[at - 1])), *found.lines[at:]))
+
+
 EDITS: Final[Mapping[str, Callable[[History, list[int], str], History]]] = {
-    r"^\s*(none|nothing|no edit|untouched|unchanged)|rotat|archiv|compress|new file|goes on": _rotated,
+    r"^\s*(none|nothing|no edit|untouched|unchanged|intact)|copied to|rotat|archiv|compress|new file|goes on": _rotated,
     r"\b(whole|entire|all (records|lines)|wiped?|emptied|the (log|file|history) (is )?(deleted|removed))\b": _gone,
     r"truncat|\bcut\b|\blast\b|\btail\b|roll(ed)? ?back|older|restor": _cut,
     r"\b(swap|reorder|order|exchang|mov)": _swapped,
     r"\b(duplicat|twice|repeat|copy|copied)": _doubled,
     r"\b(insert|add(ed|ing)?\b|append|forg)": _inserted,
+    r"whitespace|reformat|pretty": _reformatted,
     r"re-?sign|(other|another|new|own) key": _resigned,
     r"\bheads?\b": _reheaded,
     r"\b(delet|remov|drop)": _deleted,

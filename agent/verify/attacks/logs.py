@@ -115,7 +115,7 @@ def _facts(keeper: Desk, lines: list[str], value: str) -> dict[str, str]:
         "no_control_characters": "" if all(text.isprintable() for text in words) and not controls else "a control character",
         "length_capped": "" if all(len(line) <= CAPPED for line in lines) else f"a line of {max(map(len, lines))} characters",
         "log_still_verifies": journal.verify(keeper.book.lines()) or _sealed(keeper),
-        "value_not_redacted": "" if all(value in line for line in lines) else f"a line says {shown[:80]}",
+        "value_not_redacted": "" if sum(value in word for word in words) >= len(lines) else f"a line says {shown[:80]}",
         **dict.fromkeys((f"no_secret_in:{place}" for place in ("logs", "prompts", "http")), f"{hidden}" if hidden else ""),
         "nothing_signed": "",
     }

@@ -77,7 +77,7 @@ TABLE: Final[Mapping[str, Ours]] = {
     "gas.fee_usd_max_tx_worst_case": Ours("max_transaction_gas_usd"),
     "gas.fee_usd_max_24h": Ours("max_day_gas_usd"),
     "gas.eth_reserve": Ours("min_native_reserve_wei", _wei, off=0),
-    "health_factor_min_after": Ours("min_health_factor_bps", _times(BPS), off=1),
+    "health_factor_min_after": Ours("min_health_factor_bps", _times(BPS), off=BPS),
     "concentration_pct.protocol": Ours("concentration.max_protocol_bps", _times(100), off=BPS),
     "concentration_pct.asset": Ours("concentration.max_asset_bps", _times(100), off=BPS),
     "concentration_pct.issuer": Ours("concentration.max_issuer_bps", _times(100), off=BPS),

@@ -15,7 +15,7 @@ from eth_abi.exceptions import DecodingError, EncodingError
 
 from agent.verify.attacks import score
 from agent.verify.attacks.catalogue import Case, Catalogue, YAMLError
-from agent.verify.attacks.effort import watched
+from agent.verify.attacks.effort import weighed
 from agent.verify.attacks.outcome import Input, Outcome, Runner, Setting, Unrealised
 from agent.verify.attacks.score import Result
 from strategies.errors import UsufructError
@@ -44,22 +44,33 @@ class Runners:
     """The runners of all surfaces; the local chain is started for the first case that needs it. Use as a context manager's
     stack's guest: what it opens is closed with `stack`."""
 
-    __slots__ = ("_known", "_setting", "_stack")
+    __slots__ = ("_broken", "_known", "_setting", "_stack")
 
     def __init__(self, setting: Setting, stack: ExitStack) -> None:
         self._setting: Final = setting
         self._stack: Final = stack
         self._known: Final[dict[str, Runner]] = {}
+        self._broken: Final[dict[str, str]] = {}  # surfaces whose world cannot be built, and why: it is tried once
 
     def of(self, surface: str) -> Runner:
         """The runner of a surface. Raises Unrealised where there is none."""
+        if surface in self._broken:
+            raise Unrealised(self._broken[surface])
         if surface not in self._known:
-            self._known.update(self._opened(surface))
+            self._known.update(self._built(surface))
             if surface == PROPOSED and PROPOSED in self._known:
                 self._known[PROPOSED] = self._to_the_guard(self._known[PROPOSED])
         if surface not in self._known:
             raise Unrealised(f"nobody runs the surface {surface}")
         return self._known[surface]
+
+    def _built(self, surface: str) -> Mapping[str, Runner]:
+        try:
+            return self._opened(surface)
+        except (Unrealised, *BREAKS) as error:
+            why = str(error) if isinstance(error, Unrealised) else f"{type(error).__name__}: {error}"[:500]
+            self._broken.update(dict.fromkeys(ON_CHAIN if surface in ON_CHAIN else (surface,), why))
+            raise
 
     def _to_the_guard(self, read: Runner) -> Runner:
         """An answer that was read, where the guard is the one to stop it: its moves are judged as the plan they make."""
@@ -126,7 +137,7 @@ def one(case: Case, setting: Setting, runner_of: Callable[[str], Runner]) -> Res
     if seen.surface in MISSING:
         return score.skipped(case, MISSING[seen.surface])
     try:
-        return score.scored(case, watched(runner_of(seen.surface))(seen, setting))
+        return score.scored(case, weighed(runner_of(seen.surface))(seen, setting))
     except Unrealised as error:
         return score.failed(case, f"the harness cannot carry it out: {error}")
     except BREAKS as error:
