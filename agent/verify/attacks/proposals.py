@@ -13,6 +13,7 @@ from typing import Any, Final
 
 VERBS: Final = ("supply", "withdraw", "borrow", "repay", "swap", "claim")
 PLAIN: Final = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
+AMOUNT: Final = re.compile(r"(?<![\w.,])[0-9]{1,3}(?:,?[0-9]{3})*(?:\.[0-9]+)?(?![\w%]|[.,][0-9])")
 KEYS: Final = frozenset({"action", "market", "asset", "amount", "to_asset"})
 ROTATION, HOLD, IDLE = "lending_rotation", "hold", "idle"
 STANCE: Final = "balanced"
@@ -95,12 +96,21 @@ def _choice(record: Record, actions: Any, known: Known) -> Record:
     pairs: list[tuple[str, Any]] = [("stance", STANCE)]
     for key, value in record.pairs:
         if key == "rationale":
-            pairs.append(("reason", value))
+            pairs.append(("reason", _without_amounts(value, actions, known)))
         elif key == "actions":
             pairs += _strategies(actions, known)
         else:
             pairs.append((key, value))
     return Record(tuple(pairs))
+
+
+def _without_amounts(rationale: Any, actions: Any, known: Known) -> Any:
+    """A reason that repeats the amounts of its own plain actions says them no more: our answers have no amounts to speak of. Every
+    other figure stays."""
+    own = {move.amount for action in _list(actions) if (move := _move(action, known)) is not None}
+    if not isinstance(rationale, str):
+        return rationale
+    return AMOUNT.sub(lambda found: "so much" if Decimal(found[0].replace(",", "")) in own else found[0], rationale)
 
 
 def _strategies(actions: Any, known: Known) -> Iterator[tuple[str, Any]]:
