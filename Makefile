@@ -55,7 +55,7 @@ imports: setup
 # one file's tests stay in one process, so that each shares its chain, and three processes share two cores, because each waits for its
 # node half of the time; what guards money is held to 95 % of its lines
 tests: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/coverage report --include='strategies/*,wallets/*' --fail-under=95 --skip-covered
 
 # a planner that belongs to the attacker proposes ten thousand plans to the real wallet on the real chain: about ten minutes
