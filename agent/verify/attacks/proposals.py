@@ -105,8 +105,8 @@ def _choice(record: Record, actions: Any, known: Known) -> Record:
 
 
 def _without_amounts(rationale: Any, actions: Any, known: Known) -> Any:
-    """A reason that repeats the amounts of its own plain actions says them no more: our answers have no amounts to speak of. Every
-    other figure stays."""
+    """A reason that repeats the amounts of its own plain actions says them no more: our answers have no amounts to speak of. All
+    other figures stay."""
     own = {move.amount for action in _list(actions) if (move := _move(action, known)) is not None}
     if not isinstance(rationale, str):
         return rationale
