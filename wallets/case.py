@@ -14,11 +14,14 @@ from strategies.domain import (
     Asset,
     Borrow,
     Deployment,
+    Entire,
     Market,
     MarketAction,
     Portfolio,
+    Position,
     Repay,
     Revocation,
+    Shares,
     Stake,
     Supply,
     Swap,
@@ -163,6 +166,17 @@ def state_of(case: Case, market: Market) -> MarketState:
     if state is None:
         raise IncompleteRead(f"{market.id} could not be read")
     return state
+
+
+def worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, entire_raw: int) -> int:
+    """What an action names, in the market's asset; `entire_raw` where it names everything. Raises IncompleteRead."""
+    match amount:
+        case Amount(raw=raw):
+            return raw
+        case Shares(raw=shares_raw):
+            return adapter_of(market).value_raw(state_of(case, market), Position(market, shares_raw))
+        case Entire():
+            return entire_raw
 
 
 def states_of(case: Case, states: Sequence[MarketState | None]) -> Mapping[str, MarketState | None]:

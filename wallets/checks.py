@@ -15,12 +15,9 @@ from strategies.domain import (
     Amount,
     Borrow,
     ClaimRewards,
-    Entire,
     Lending,
     Market,
-    Position,
     SetCollateral,
-    Shares,
     Supply,
     Swap,
     SwapFor,
@@ -48,6 +45,7 @@ from wallets.case import (
     unpriced,
     usd,
     value_usd_e8,
+    worth_raw,
 )
 from wallets.decimals import denominated
 from wallets.exposure import repays_what_is_owed, within_exposure
@@ -299,20 +297,9 @@ def _supplied_raw(case: Case, market: Market) -> tuple[int, int]:
     before_raw = after_raw = adapter_of(market).value_raw(state_of(case, market), supplied)
     for _, action in market_actions(case):
         if action.market.id == market.id and isinstance(action, Supply | Withdraw):
-            moved_raw = _worth_raw(case, market, action.amount, after_raw)
+            moved_raw = worth_raw(case, market, action.amount, after_raw)
             after_raw += moved_raw if isinstance(action, Supply) else -moved_raw
     return before_raw, after_raw
-
-
-def _worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, entire_raw: int) -> int:
-    """What an action names, in the market's asset."""
-    match amount:
-        case Amount(raw=raw):
-            return raw
-        case Shares(raw=shares_raw):
-            return adapter_of(market).value_raw(state_of(case, market), Position(market, shares_raw))
-        case Entire():
-            return entire_raw
 
 
 def _arrival_bounds(case: Case) -> Mapping[Address, int]:

@@ -10,14 +10,12 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from strategies.domain import NATIVE, Amount, Asset, Market, Position, Repay, written
-from strategies.errors import IncompleteRead
-from strategies.protocols.registry import MarketState, adapter_of
+from strategies.protocols.registry import adapter_of
 from strategies.units import BPS, USD_E8, mul_div_up
 from strategies.unwind import GROWTH_SECONDS
-from wallets.case import Case, World, price_usd_e8, reduces, states_of, usd
-from wallets.expected import market_index
+from wallets.case import Case, World, price_usd_e8, reduces, usd
 from wallets.policy import Policy
-from wallets.steps import worlds
+from wallets.steps import state_in, worlds
 from wallets.wallet import Reason
 
 Key: TypeAlias = tuple[str, str]  # a kind and a name
@@ -73,20 +71,12 @@ def repays_what_is_owed(case: Case) -> tuple[Reason, ...]:
 
 def _rest_raw(case: Case, market: Market, before: World, after: World) -> int:
     """What a repayment adds to what is supplied, less what the debt may grow by meanwhile. Raises IncompleteRead."""
-    (state, held), (state_after, held_after) = _claim(case, market, before), _claim(case, market, after)
-    adapter, debt = adapter_of(market), Position(market, 0, held.debt_raw)
+    state, held, adapter = state_in(case, before, market), before[1].position(market), adapter_of(market)
+    debt = Position(market, 0, held.debt_raw)
     had_raw = adapter.value_raw(state, replace(held, debt_raw=0))
-    has_raw = adapter.value_raw(state_after, replace(held_after, debt_raw=0))
+    has_raw = adapter.value_raw(state_in(case, after, market), replace(after[1].position(market), debt_raw=0))
     growth_raw = adapter.value_raw(state, debt) - adapter.value_raw(adapter.accrue(state, GROWTH_SECONDS), debt)
     return has_raw - had_raw - growth_raw
-
-
-def _claim(case: Case, market: Market, world: World) -> tuple[MarketState, Position]:
-    states, portfolio = world
-    state = states[market_index(case.deployment, market)]
-    if state is None:
-        raise IncompleteRead(f"{market.id} could not be read")
-    return state, portfolio.position(market)
 
 
 def _too_many_dollars(case: Case, key: Key, worth: int) -> Iterator[Reason]:
@@ -107,16 +97,13 @@ def _too_large_part(case: Case, key: Key, before: Books, after: Books) -> Iterat
 
 def _books(case: Case, world: World) -> Books:
     """What depends on what, and everything together less what is owed. Raises IncompleteRead where a claim's market is unread."""
-    states, portfolio = world
+    _, portfolio = world
     worth: dict[Key, int] = {EVERYTHING: 0}
     for amount in portfolio.idle:
         if amount.raw:
             _count(worth, _of_asset(case, amount.asset), _usd(case, amount.asset, amount.raw))
-    state_at = case.states if states is case.reading.states else states_of(case, states)
     for held in portfolio.positions:
-        adapter, market, state = adapter_of(held.market), held.market, state_at[held.market.id]
-        if state is None:
-            raise IncompleteRead(f"{market.id} holds a claim and could not be read")
+        adapter, market, state = adapter_of(held.market), held.market, state_in(case, world, held.market)
         supplied = adapter.value_raw(state, replace(held, debt_raw=0))
         _count(worth, (*_of_asset(case, market.asset), *_of_market(case, market)), _usd(case, market.asset, supplied))
         if held.debt_raw:

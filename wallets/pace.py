@@ -1,5 +1,5 @@
-"""How often the wallet acts. Refuses more plans in an hour than the policy allows, round trips, and the very same
-calls again at once. What only takes back is never too soon."""
+"""How often the wallet acts. Refuses more plans in an hour than the policy allows, round trips, and the very same calls again at
+once. What only takes back is never too soon."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final

@@ -2,13 +2,14 @@
 its yes, and the wallet holds the signatures against it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from strategies.domain import Action, Amount, Approve, Borrow, MarketAction, Revocation, Supply, Swap, SwapFor, Transfer, Withdraw
 from strategies.units import USD_E8
 from wallets.case import Case, calls_digest, price_usd_e8, spends, usd_e8_down, value_usd_e8
 from wallets.wallet import Move
 
-PART_E8 = 10**8  # of what a trade gives
+PART_E8: Final = 10**8  # of what a trade gives
 
 
 def people_needed(case: Case) -> int:

@@ -13,7 +13,6 @@ from strategies.domain import (
     ClaimRewards,
     Entire,
     Market,
-    Position,
     Revocation,
     Shares,
     Swap,
@@ -23,7 +22,7 @@ from strategies.domain import (
 )
 from strategies.protocols.registry import adapter_of
 from strategies.units import BPS, USD_E8
-from wallets.case import Case, state_of, value_usd_e8
+from wallets.case import Case, state_of, value_usd_e8, worth_raw
 from wallets.wallet import Reason, Stated
 
 NAMES: Final = {SwapFor: "swap", ClaimRewards: "claim"}
@@ -86,14 +85,7 @@ def _amount(case: Case, action: Action) -> Amount:
             if isinstance(amount, Amount):
                 return amount
             assert isinstance(market, Market)
-            return Amount(market.asset, _worth_raw(case, market, amount))
-
-
-def _worth_raw(case: Case, market: Market, amount: Shares | Entire | None) -> int:
-    match amount:
-        case Shares(raw=shares_raw):
-            return adapter_of(market).value_raw(state_of(case, market), Position(market, shares_raw))
-        case Entire():
-            return adapter_of(market).value_raw(state_of(case, market), case.portfolio.position(market))
-        case _:
-            return 0
+            if not isinstance(amount, Shares | Entire):
+                return Amount(market.asset, 0)
+            entire_raw = adapter_of(market).value_raw(state_of(case, market), case.portfolio.position(market))
+            return Amount(market.asset, worth_raw(case, market, amount, entire_raw))

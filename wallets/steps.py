@@ -3,10 +3,11 @@ error, and never guesses what a call does that nobody read."""
 
 from collections.abc import Iterator
 
-from strategies.domain import Action
-from strategies.errors import UnknownCall
+from strategies.domain import Action, Market
+from strategies.errors import IncompleteRead, UnknownCall
+from strategies.protocols.registry import MarketState
 from wallets.case import Case, World
-from wallets.expected import walk
+from wallets.expected import market_index, walk
 
 
 def worlds(case: Case) -> Iterator[tuple[Action, World, World]]:
@@ -27,3 +28,11 @@ def worlds(case: Case) -> Iterator[tuple[Action, World, World]]:
     for action, step in zip(actions, steps, strict=True):
         before, after = after, (step.states, step.portfolio)
         yield action, before, after
+
+
+def state_in(case: Case, world: World, market: Market) -> MarketState:
+    """A market's state in one of a plan's worlds. Raises UnknownMarket, IncompleteRead."""
+    state = world[0][market_index(case.deployment, market)]
+    if state is None:
+        raise IncompleteRead(f"{market.id} could not be read")
+    return state

@@ -9,21 +9,21 @@ from dataclasses import replace
 from typing import Final
 
 from strategies.domain import Amount, Asset, Borrow, Market, Supply, Swap, SwapFor, Withdraw
-from strategies.errors import IncompleteRead
 from strategies.protocols import uniswap_router
 from strategies.protocols.registry import adapter_of
 from strategies.units import BPS, USD_E8, mul_div_down
-from wallets.case import Case, World, market_actions, price_usd_e8, spends, state_of, states_of, value_usd_e8
+from wallets.case import Case, World, market_actions, price_usd_e8, spends, state_of, value_usd_e8
 from wallets.people import PART_E8, least_usd_e8, loss_e8
-from wallets.steps import worlds
+from wallets.steps import state_in, worlds
 from wallets.wallet import Reason
 
 Trade = Swap | SwapFor
 E8_BPS: Final = PART_E8 // BPS
+PROBE_USD: Final = 1_000  # what a pool is held against the oracles with: enough digits for any pair
 
 
 def least_is_fair(case: Case) -> tuple[Reason, ...]:
-    """A trade's least outcome is worth, by the oracles, what it gives less the slippage; so is what a deposit is worth after."""
+    """A trade's least outcome is worth, by the oracles, what it gives less the slippage."""
     limit = case.policy.exchange.max_slippage_bps
     reasons = []
     for at, action in _trades(case):
@@ -170,11 +170,7 @@ def _withdrawn(case: Case) -> Iterator[tuple[Market, int, int]]:
 
 def _claim_raw(case: Case, market: Market, world: World) -> int:
     """What is supplied to a market, in its asset; what is owed there lessens nothing of it. Raises IncompleteRead."""
-    states, portfolio = world
-    state = (case.states if states is case.reading.states else states_of(case, states))[market.id]
-    if state is None:
-        raise IncompleteRead(f"{market.id} could not be read")
-    return adapter_of(market).value_raw(state, replace(portfolio.position(market), debt_raw=0))
+    return adapter_of(market).value_raw(state_in(case, world, market), replace(world[1].position(market), debt_raw=0))
 
 
 def _is_pool_of(market: Market, asset: Asset) -> bool:
@@ -197,6 +193,3 @@ def _apart(case: Case, pool: Market) -> str:
         return ""
     bps = (here - there) * BPS / there if there else 0.0
     return f"{pool.id} gives {bps:+,.0f} bps of what the oracles say for {one.symbol}; exchange.max_price_gap_bps is {limit}"
-
-
-PROBE_USD: Final = 1_000  # what is held against the oracles: enough digits for any pair
