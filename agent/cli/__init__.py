@@ -5,6 +5,9 @@ from typing import Annotated, Optional
 
 import typer
 
+from agent.cli.harness import backtest_app, data_app
+from agent.cli.options import CONFIG, Config, Json, OperatorKey, OperatorName, PasswordFile, Yes
+
 app = typer.Typer(
     name="usufruct",
     help="An agent that earns on-chain yield and can be trusted with the key. It signs on test networks only.",
@@ -13,7 +16,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-backtest_app = typer.Typer(help="Run a strategy over recorded or synthetic history, and report it.", no_args_is_help=True)
 wallet_app = typer.Typer(help="The encrypted key the keeper signs with.", no_args_is_help=True)
 operator_app = typer.Typer(help="The keys of the people who say yes.", no_args_is_help=True)
 audit_app = typer.Typer(help="The keeper's history, checked offline and handed out.", no_args_is_help=True)
@@ -21,25 +23,13 @@ policy_app = typer.Typer(help="The terms in force, and changes that wait for peo
 safe_app = typer.Typer(help="A Safe as the account: what its owners set up for the agent.", no_args_is_help=True)
 verify_app = typer.Typer(help="Published catalogues against this installation.", no_args_is_help=True)
 app.add_typer(backtest_app, name="backtest")
+app.add_typer(data_app, name="data")
 app.add_typer(wallet_app, name="wallet")
 wallet_app.add_typer(safe_app, name="safe")
 app.add_typer(operator_app, name="operator")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
 app.add_typer(verify_app, name="verify")
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask on the terminal; the operator's password is still needed.")]
-PasswordFile = Annotated[
-    Optional[Path],  # noqa: UP045  (typer reads this annotation at run time)
-    typer.Option(
-        "--password-file", help="A file of mode 0600 with the password, or fd:3, an open descriptor; without it you are asked."
-    ),
-]
-OperatorKey = Annotated[Path, typer.Option("--operator-key", help="Your operator key file.")]
-OperatorName = Annotated[str, typer.Option("--operator", help="Your name as enrolled in the policy.")]
-CONFIG = Path("usufruct.toml")
 
 
 @app.command()
@@ -310,41 +300,6 @@ def audit_export(
     from agent.cli.audit import export
 
     export(out, history=store, config=config, as_json=json)
-
-
-@backtest_app.command("run")
-def backtest_run(
-    data: Annotated[Optional[Path], typer.Option(help="A folder of recorded rates; without it a seeded synthetic tape.")] = None,  # noqa: UP045
-    gas: Annotated[Optional[Path], typer.Option(help="A folder of recorded gas prices; goes with --data.")] = None,  # noqa: UP045
-    asset: Annotated[Optional[list[str]], typer.Option(help="An asset of the data; may be given several times.")] = None,  # noqa: UP045
-    start: Annotated[str, typer.Option(help="First day, UTC, as 2023-01-27; goes with --data.", show_default=False)] = "",
-    end: Annotated[str, typer.Option(help="The day after the last one, UTC; goes with --data.", show_default=False)] = "",
-    cash: Annotated[Optional[int], typer.Option(min=1, help="Whole units of the asset to begin with.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(min=0, help="What the synthetic tape is made from.")] = 7,
-    out: Annotated[Path, typer.Option(help="Where the report goes; CSV and JSON lie beside it.")] = Path(
-        "runs/backtest/report.html"
-    ),
-    json: Json = False,
-) -> None:
-    """Run lending rotation and its benchmarks, net of gas, and write one page."""
-    from agent.cli.backtests import Asked
-    from agent.cli.backtests import run as start_run
-
-    asked = Asked(
-        data=str(data or ""), gas=str(gas or ""), assets=tuple(asset or ()), start=start, end=end, cash=cash or 0, seed=seed
-    )
-    start_run(asked, out, as_json=json)
-
-
-@backtest_app.command("report")
-def backtest_report(
-    run_file: Annotated[Path, typer.Argument(help="The JSON that `backtest run` wrote.")],
-    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("runs/backtest/report.html"),
-) -> None:
-    """Write the page of a finished run again."""
-    from agent.cli.backtests import report
-
-    report(run_file, out)
 
 
 @verify_app.command("vectors")
