@@ -1,116 +1,129 @@
 """One strategy over one tape: at each decision row decide, judge, and at a later row execute; every step into the journal.
 
 The functions, and their order, are those of the planner's graph. A plan is judged by what its decision row says and executed
-at what a later row says. Refuses a latency below zero, and tapes on which nothing can be decided."""
+at what a later row says. Rows at which a lookout sees that nothing changes are not valued. Refuses a latency below zero."""
 
-from dataclasses import dataclass
+from typing import Final
 
-import numpy as np
-
+from backtest.books import Books
+from backtest.lookout import Lookout, lookout_of
+from backtest.movers import Bare, Guarded, Mover
+from backtest.prepared import Prepared
+from backtest.runs import Run, RunSettings, Segment, Step
+from backtest.swift import Swift
+from backtest.world import due_row
 from strategies.assess import assess, held_raw
 from strategies.catalogue import choose_by_score
-from strategies.decide import DecideSettings, Decision, decide
-from strategies.domain import Address, Amount, Choice, Portfolio, Quote
+from strategies.decide import DecideSettings, Decision, decide, decided
+from strategies.domain import Amount, Choice, Keep, Portfolio, Supply
 from strategies.errors import BadTape, ProtocolError, WalletError
-from strategies.tape import Observation, Reading, Tape
-from wallets import journal
+from strategies.tape import Observation, Tape
 from wallets.journal import Journal
-from wallets.ledger import Ledger, entries_of, opening, reconcile
-from wallets.paper import PaperWallet
+from wallets.ledger import Ledger
 from wallets.policy import Policy
-from wallets.wallet import Receipt, Refused, Verdict
+from wallets.wallet import Refused
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """What a run is described by, besides its tape."""
-
-    name: str
-    decide: DecideSettings
-    policy: Policy
-    account: Address
-    opening: Portfolio
-    most_moves: int | None  # after so many executed plans only time passes; None: no limit
-    latency_rows: int  # between the row decided on and the row executed at
+def run(tape: Tape, settings: RunSettings, prepared: Prepared | None = None) -> Run:
+    """The whole tape; `prepared` is what runs over it share. Raises BadTape, and LedgerMismatch where the books do not come out
+    to the unit."""
+    if settings.latency_rows < 0 or settings.latency_seconds < 0:
+        late = f"{settings.latency_rows} rows and {settings.latency_seconds} s"
+        raise BadTape(f"a latency of {late} would execute before it decides")
+    prepared = prepared if prepared is not None else Prepared(tape)
+    return _judged(prepared, settings, settings.policy) if settings.policy is not None else _bare(prepared, settings)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """What is held from a row on."""
-
-    row: int
-    portfolio: Portfolio
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One decision, and what became of it: an approved plan is due at a row, and `held` says why it did not execute there."""
-
-    seen: Observation
-    decision: Decision
-    verdict: Verdict | None
-    receipt: Receipt | None
-    due_row: int | None
-    held: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished run; curves and figures are computed from it."""
-
-    tape: Tape
-    settings: RunSettings
-    segments: tuple[Segment, ...]
-    steps: tuple[Step, ...]
-    ledger: Ledger  # reconciled to the unit with what is held at the end
-    journal: Journal
+def _judged(prepared: Prepared, settings: RunSettings, policy: Policy) -> Run:
+    """With guard, ledger and journal: every row is written down, and only what asks for it is looked at closely."""
+    tape, opening = prepared.tape, settings.opening
+    mover = Guarded(tape, policy, opening, touch_fee_raw=settings.decide.gate.touch_fee_raw)
+    books, lookout = Books(tape, settings.account, opening), lookout_of(prepared, settings.decide)
+    course = Course(opening, lookout)
+    steps = list[Step]()
+    for at, row in enumerate(prepared.rows(cadence_seconds(settings.decide)).tolist()):
+        if course.is_busy(row):
+            continue
+        if course.moves == settings.most_moves:
+            break
+        looked = None if lookout is None else lookout.look(at)
+        seen = Observation(tape, row, settings.account, mover.portfolio, course.moved_at)
+        step = _step(tape, seen, _decision(seen, settings.decide, lookout, at, looked), mover, settings)
+        steps.append(step)
+        books.record(step)
+        course.go_on(tape, step.due_row, segment_of(step, mover.portfolio))
+    books.close(mover.portfolio)
+    return Run(tape, settings, tuple(course.segments), tuple(steps), len(steps), books.ledger, books.journal)
 
 
-class TapeWorld:
-    """The world of a paper wallet that lives on a tape: whatever the current row says. Our own moves leave no trace in it."""
+def _bare(prepared: Prepared, settings: RunSettings) -> Run:
+    """Without guard and books: what changes nothing leaves no trace, and plain moves are made in plain integers."""
+    tape, opening = prepared.tape, settings.opening
+    mover = Bare(tape, settings.account, opening, touch_fee_raw=settings.decide.gate.touch_fee_raw)
+    lookout = lookout_of(prepared, settings.decide)
+    swift = None if lookout is None else Swift(prepared, settings)
+    course, decisions = Course(opening, lookout), 0
+    for at, row in enumerate(prepared.rows(cadence_seconds(settings.decide)).tolist()):
+        if course.is_busy(row):
+            continue
+        if course.moves == settings.most_moves:
+            break
+        decisions += 1
+        looked = None if lookout is None else lookout.look(at)
+        if isinstance(looked, Keep):
+            continue
+        if swift is not None and looked is not None:
+            due, segment = swift.move(at, row, mover.portfolio, moved_at=course.moved_at, chosen=looked)
+        else:
+            seen = Observation(tape, row, settings.account, mover.portfolio, course.moved_at)
+            step = _step(tape, seen, _decision(seen, settings.decide, lookout, at, None), mover, settings)
+            due, segment = step.due_row, segment_of(step, mover.portfolio)
+        if segment is not None:
+            mover.portfolio = segment.portfolio
+        course.go_on(tape, due, segment)
+    return Run(tape, settings, tuple(course.segments), (), decisions, Ledger(), Journal())
 
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-        self.row = 0
+
+class Course:
+    """What is held from when, while a run goes on."""
+
+    def __init__(self, opening: Portfolio, lookout: Lookout | None) -> None:
+        self.segments: Final = [Segment(0, opening)]
+        self.moved_at: int | None = None
+        self._free_from = 0  # nothing is decided while a plan is on its way
+        self._lookout: Final = lookout
+        if lookout is not None:
+            lookout.hold(opening)
 
     @property
-    def rows(self) -> int:
-        return len(self._tape)
+    def moves(self) -> int:
+        return len(self.segments) - 1
 
-    def reading(self) -> Reading:
-        return reading_at(self._tape, self.row)
+    def is_busy(self, row: int) -> bool:
+        """Whether a plan is still on its way at a row."""
+        return row < self._free_from
 
-    def settle(self, after: Reading) -> None:
-        """A tape was recorded without us."""
+    def go_on(self, tape: Tape, due_row: int | None, segment: Segment | None) -> None:
+        """A plan was due at a row, and what it left behind where it executed."""
+        if due_row is None:
+            return
+        self._free_from = due_row
+        if segment is not None:
+            self.segments.append(segment)
+            self.moved_at = int(tape.timestamp[segment.row])
+            if self._lookout is not None:
+                self._lookout.hold(segment.portfolio)
 
 
-def run(tape: Tape, settings: RunSettings) -> Run:
-    """The whole tape. Raises BadTape, and LedgerMismatch where the books do not come out to the unit."""
-    if settings.latency_rows < 0:
-        raise BadTape(f"a latency of {settings.latency_rows} rows would execute before it decides")
-    world = TapeWorld(tape)
-    wallet = PaperWallet(policy=settings.policy, deployment=tape.deployment, portfolio=settings.opening, world=world)
-    segments, steps, book = [Segment(0, settings.opening)], list[Step](), Journal()
-    ledger = Ledger(opening(settings.opening, int(tape.timestamp[0])))
-    moved_at: int | None = None
-    free_from = 0  # nothing is decided while a plan is on its way
-    for row in decision_rows(tape, cadence_seconds(settings.decide)):
-        if row < free_from:
-            continue
-        if len(segments) - 1 == settings.most_moves:
-            break
-        world.row = row
-        seen = Observation(tape, row, settings.account, wallet.portfolio, moved_at)
-        step = _step(seen, wallet, world, settings)
-        if step.due_row is not None:
-            free_from = step.due_row
-            if step.receipt is not None:
-                moved_at = int(tape.timestamp[step.due_row])
-                segments.append(Segment(step.due_row, wallet.portfolio))
-        steps.append(step)
-        _record(step, book, ledger, settings)
-    reconcile(ledger, wallet.portfolio, reading_at(tape, len(tape) - 1), tape.deployment)
-    return Run(tape, settings, tuple(segments), tuple(steps), ledger, book)
+def segment_of(step: Step, portfolio: Portfolio) -> Segment | None:
+    """What a step left behind; None where it executed nothing."""
+    receipt = step.receipt
+    if receipt is None or step.due_row is None:
+        return None
+    burned_wei = sum([transaction.fee_wei for transaction in receipt.transactions])
+    actions = step.decision.plan.actions if step.decision.plan is not None else ()
+    supplied_raw = sum([action.amount.raw for action in actions if isinstance(action, Supply)])
+    return Segment(step.due_row, portfolio, burned_wei, supplied_raw)
 
 
 def cadence_seconds(settings: DecideSettings) -> int:
@@ -118,31 +131,33 @@ def cadence_seconds(settings: DecideSettings) -> int:
     return min(strategy.cadence_seconds for _, strategy in settings.menu.strategies)
 
 
-def decision_rows(tape: Tape, cadence_seconds: int) -> list[int]:
-    """The first row at or after each beat, counted from the tape's first row."""
-    beats = np.arange(int(tape.timestamp[0]), int(tape.timestamp[-1]) + 1, cadence_seconds)
-    rows = np.searchsorted(tape.timestamp, beats)
-    apart: list[int] = rows[np.append(True, np.diff(rows) > 0)].tolist()  # several beats may fall into one gap
-    return apart
+def _decision(
+    seen: Observation, settings: DecideSettings, lookout: Lookout | None, at: int, looked: tuple[int, ...] | Keep | None
+) -> Decision:
+    """What is decided: known already where the lookout saw that nothing changes, or knows the row's signal."""
+    choice = _choice(seen, settings)
+    if isinstance(looked, Keep):
+        return Decision(choice, looked, None, looked.reason)
+    if lookout is not None:
+        return decided(seen, choice, lookout.target(at, seen), settings)
+    return decide(seen, choice, settings)
 
 
-def _step(seen: Observation, wallet: PaperWallet, world: TapeWorld, settings: RunSettings) -> Step:
-    """Choose, decide, judge, execute: the graph's nodes in the graph's order."""
-    decision = decide(seen, _choice(seen, settings.decide), settings.decide)
+def _step(tape: Tape, seen: Observation, decision: Decision, mover: Mover, settings: RunSettings) -> Step:
+    """Judge and execute: the graph's nodes in the graph's order."""
     if decision.plan is None:
         return Step(seen, decision, None, None, None, "")
-    verdict = wallet.judge(decision.plan, cycle_of(seen))
+    verdict = mover.judge(seen, decision.plan)
     if isinstance(verdict, Refused):
         return Step(seen, decision, verdict, None, None, "")
-    later = seen.row + settings.latency_rows
-    if later >= world.rows:
-        return Step(seen, decision, verdict, None, later, "the tape ends before it could be executed")
-    world.row = later
+    due = due_row(tape, seen.row, latency_rows=settings.latency_rows, latency_seconds=settings.latency_seconds)
+    if due >= len(tape):
+        return Step(seen, decision, verdict, None, due, "the tape ends before it could be executed")
     try:
-        receipt = wallet.execute(verdict, ())
+        receipt = mover.execute(due, decision.plan, verdict)
     except (WalletError, ProtocolError) as error:
-        return Step(seen, decision, verdict, None, later, str(error))
-    return Step(seen, decision, verdict, receipt, later, "")
+        return Step(seen, decision, verdict, None, due, str(error))
+    return Step(seen, decision, verdict, receipt, due, "")
 
 
 def _choice(seen: Observation, settings: DecideSettings) -> Choice:
@@ -153,40 +168,3 @@ def _choice(seen: Observation, settings: DecideSettings) -> Choice:
     gate = settings.gate
     assessments = assess(seen, size.asset, size, horizon_seconds=gate.horizon_seconds, lookback_seconds=gate.lookback_seconds)
     return choose_by_score(seen, settings.menu, assessments)
-
-
-def cycle_of(seen: Observation) -> str:
-    """A cycle's id on a tape: its time."""
-    return f"at-{seen.timestamp}"
-
-
-def _record(step: Step, book: Journal, ledger: Ledger, settings: RunSettings) -> None:
-    """Write a step down as the graph's record node does, and post what moved."""
-    seen, cycle = step.seen, {"cycle": cycle_of(step.seen)}
-    book.append("observation", seen.timestamp, cycle | dict(journal.observation_content(seen)))
-    book.append("decision", seen.timestamp, cycle | dict(journal.decision_content(step.decision)))
-    if step.verdict is not None:
-        book.append("verdict", seen.timestamp, cycle | dict(journal.verdict_content(step.verdict)))
-    if step.receipt is not None:
-        book.append("receipt", seen.timestamp, cycle | dict(journal.receipt_content(step.receipt)))
-        for entry in entries_of(step.receipt, seen.deployment, settings.account, seen.timestamp):
-            ledger.post((entry,))
-            book.append("entry", seen.timestamp, cycle | dict(journal.entry_content(entry)))
-    if step.held:
-        book.append("held", seen.timestamp, cycle | {"reason": step.held})
-
-
-def reading_at(tape: Tape, row: int) -> Reading:
-    """One row as the reading it was, or would have been."""
-    timestamp, block = int(tape.timestamp[row]), int(tape.block[row])
-    prices = tape.price_usd_e8[row].tolist()
-    return Reading(
-        block=block,
-        block_hash=f"row {row} of {tape.digest}",
-        timestamp=timestamp,
-        base_fee_wei=int(tape.base_fee_wei[row]),
-        states=tuple(tape.states.state(row, market) for market in range(len(tape.deployment.markets))),
-        quotes=tuple(
-            Quote(asset, price, "tape", timestamp) for asset, price in zip(tape.deployment.assets, prices, strict=True) if price
-        ),
-    )

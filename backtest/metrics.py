@@ -3,36 +3,37 @@
 Ether for gas is held apart: the cost of each move, at ether's and the asset's price of its time, is taken off the curve. There
 is no Sharpe ratio here: accrual over zero makes any look good, and a few moves are a few observations, not thousands."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backtest.dataset import IndexColumns
-from backtest.engine import Run, Step
+from backtest.index_columns import IndexColumns
+from backtest.runs import Run, Segment, Step
 from strategies.assess import held_raw, trailing_mean_apr, value_raw
 from strategies.domain import NATIVE, Asset, Keep, Market, Position
 from strategies.errors import BadTape
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Floats, Ints, Tape
 from strategies.units import RAY, SECONDS_PER_DAY, SECONDS_PER_YEAR, USD_E8, WAD
-from wallets.wallet import Approved, Refused
+from wallets.wallet import Refused
 
 if TYPE_CHECKING:
     import pandas as pd  # loaded where a day is first asked for: it takes as long as a study
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     """A run at every row, in whole units of its asset unless the name says dollars."""
 
+    run: Run
     timestamp: Ints
     held: Floats  # idle and claims at the contract's valuation, gas not taken off
     gas: Floats  # spent so far
     gas_usd: Floats
     price_usd: Floats
-    weights: Floats  # [row, market], of what is held; the rest is idle
-    fees_usd: tuple[float, ...]  # of each step of the run
 
     @property
     def net(self) -> Floats:
@@ -41,6 +42,20 @@ class Curve:
     @property
     def net_usd(self) -> Floats:
         return self.held * self.price_usd - self.gas_usd
+
+    @cached_property
+    def weights(self) -> Floats:
+        """`[row, market]`, of what is held; the rest is idle."""
+        weights = np.zeros((len(self.held), len(self.run.tape.deployment.markets)))
+        whole = np.where(self.held > 0, self.held, 1.0)
+        for rows, at, value in _claims(self.run):
+            weights[rows, at] = value / whole[rows]
+        return weights
+
+    @cached_property
+    def fees_usd(self) -> tuple[float, ...]:
+        """What each step of the run burned."""
+        return fees_usd(self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,33 +83,45 @@ class Figures:
 
 def curve_of(run: Run) -> Curve:
     """The whole curve, computed once from the segments."""
-    tape, asset = run.tape, run.settings.decide.asset
-    one = 10.0**asset.decimals
-    markets = [market for market in tape.deployment.markets if market.asset == asset]
-    values = {market.id: share_values(tape, market) for market in markets}
-    idle, claims = np.empty(len(tape)), np.zeros((len(tape), len(tape.deployment.markets)))
-    stops = [segment.row for segment in run.segments[1:]] + [len(tape)]
+    price_usd = prices_usd(run.tape, run.settings.decide.asset)
+    gas, gas_usd = _spent(run, price_usd)
+    return Curve(run, run.tape.timestamp, held_of(run), gas, gas_usd, price_usd)
+
+
+def held_of(run: Run) -> Floats:
+    """Idle and claims of the run's asset at every row, in whole units, gas not taken off."""
+    asset, held = run.settings.decide.asset, np.empty(len(run.tape))
+    for segment, rows in _spans(run):
+        held[rows] = segment.portfolio.idle_raw(asset) / 10**asset.decimals
+    for rows, _, value in _claims(run):
+        held[rows] += value
+    return held
+
+
+def _spans(run: Run) -> Iterator[tuple[Segment, slice]]:
+    """Each segment and the rows it lasts."""
+    stops = [segment.row for segment in run.segments[1:]] + [len(run.tape)]
     for segment, stop in zip(run.segments, stops, strict=True):
-        rows = slice(segment.row, stop)
-        idle[rows] = segment.portfolio.idle_raw(asset) / one
+        yield segment, slice(segment.row, stop)
+
+
+def _claims(run: Run) -> Iterator[tuple[slice, int, Floats]]:
+    """Each claim of the run's asset while it lasts: its rows, its market's column and its value in whole units."""
+    tape, asset = run.tape, run.settings.decide.asset
+    for segment, rows in _spans(run):
         for claim in segment.portfolio.positions:
-            if claim.market.id in values:
-                claims[rows, tape.market_index(claim.market)] = values[claim.market.id][rows] * (claim.shares_raw / one)
-    held = idle + claims.sum(axis=1)
-    price_usd = prices_usd(tape, asset)
-    fees = fees_usd(run)
-    gas, gas_usd = _spent(run, fees, price_usd)
-    whole = np.where(held > 0, held, 1.0)
-    return Curve(tape.timestamp, held, gas, gas_usd, price_usd, claims / whole[:, None], fees)
+            if claim.market.asset == asset:
+                value = share_values(tape, claim.market, rows) * (claim.shares_raw / 10**asset.decimals)
+                yield rows, tape.market_index(claim.market), value
 
 
-def share_values(tape: Tape, market: Market) -> Floats:
-    """What one share is worth at each row, for curves; 0.0 where the market cannot be read."""
+def share_values(tape: Tape, market: Market, rows: slice = slice(None)) -> Floats:
+    """What one share is worth at rows, for curves; 0.0 where the market cannot be read."""
     at = tape.market_index(market)
     if isinstance(tape.states, IndexColumns):
-        return tape.states.index_floats(at)
+        return tape.states.index_floats(at, rows)
     adapter = adapter_of(market)
-    states = [tape.states.state(row, at) for row in range(len(tape))]
+    states = [tape.states.state(row, at) for row in range(len(tape))[rows]]
     held = Position(market, RAY)
     return np.array([0.0 if state is None else adapter.value_raw(state, held) / RAY for state in states])
 
@@ -113,7 +140,6 @@ def figures_of(run: Run, curve: Curve) -> Figures:
     """The table's row of a run."""
     seconds = int(curve.timestamp[-1] - curve.timestamp[0])
     net = curve.net
-    moves = [step for step in run.steps if step.receipt is not None and step.receipt.complete]
     returns = daily_returns(curve)
     return Figures(
         days=seconds / SECONDS_PER_DAY,
@@ -125,10 +151,10 @@ def figures_of(run: Run, curve: Curve) -> Figures:
         drawdown_usd=float(drawdowns(curve.net_usd).min()),
         under_water_days=longest_under_water(curve.timestamp, net) / SECONDS_PER_DAY,
         worst_day=float(returns.min()) if len(returns) else 0.0,
-        moves=len(moves),
-        failed=sum(isinstance(step.verdict, Approved) for step in run.steps) - len(moves),
+        moves=len(run.segments) - 1,
+        failed=sum(step.due_row is not None and step.receipt is None for step in run.steps),
         refused=sum(isinstance(step.verdict, Refused) for step in run.steps),
-        decisions=len(run.steps),
+        decisions=run.decisions,
         turnover=_supplied(run) / float(np.mean(curve.held)),
         gas=float(curve.gas[-1]),
         gas_usd=float(curve.gas_usd[-1]),
@@ -188,13 +214,10 @@ def time_shares(tape: Tape, curve: Curve) -> tuple[tuple[str, float], ...]:
 
 def fees_usd(run: Run) -> tuple[float, ...]:
     """What each step's transactions burned, at ether's price of the row they were executed at. Raises BadTape."""
-    ether = next((asset for asset in run.tape.deployment.assets if asset.address == NATIVE), None)
     fees_wei = [sum(fee.fee_wei for fee in step.receipt.transactions) if step.receipt else 0 for step in run.steps]
     if not any(fees_wei):
         return (0.0,) * len(fees_wei)
-    if ether is None:
-        raise BadTape("it has no native coin to price gas in")
-    ether_usd = prices_usd(run.tape, ether)
+    ether_usd = _ether_usd(run.tape)
     return tuple(
         fee_wei / WAD * float(ether_usd[step.due_row]) if fee_wei and step.due_row is not None else 0.0
         for fee_wei, step in zip(fees_wei, run.steps, strict=True)
@@ -214,18 +237,23 @@ def expected_gain_apr(step: Step, lookback_seconds: int) -> float:
     return float(wanted - held)
 
 
-def _spent(run: Run, fees: tuple[float, ...], price_usd: Floats) -> tuple[Floats, Floats]:
-    """Cumulative gas in the asset and in dollars: each fee at the prices of the row it was paid at."""
+def _spent(run: Run, price_usd: Floats) -> tuple[Floats, Floats]:
+    """Cumulative gas in the asset and in dollars: each fee at the prices of the row it was paid at. Raises BadTape."""
     at_row = np.zeros(len(run.tape))
-    for step, usd in zip(run.steps, fees, strict=True):
-        if usd and step.due_row is not None:
-            at_row[step.due_row] += usd
+    if any(segment.fee_wei for segment in run.segments):
+        ether_usd = _ether_usd(run.tape)
+        for segment in run.segments:
+            at_row[segment.row] += segment.fee_wei / WAD * float(ether_usd[segment.row])
     return np.cumsum(at_row / price_usd), np.cumsum(at_row)
 
 
+def _ether_usd(tape: Tape) -> Floats:
+    ether = next((asset for asset in tape.deployment.assets if asset.address == NATIVE), None)
+    if ether is None:
+        raise BadTape("it has no native coin to price gas in")
+    return prices_usd(tape, ether)
+
+
 def _supplied(run: Run) -> float:
-    """What left the account into markets, in whole units."""
-    asset, account = run.settings.decide.asset, run.settings.account
-    receipts = [step.receipt for step in run.steps if step.receipt is not None]
-    out = sum(t.raw for receipt in receipts for t in receipt.transfers if t.asset == asset and t.sender == account)
-    return float(out / 10**asset.decimals)
+    """What went into markets, in whole units."""
+    return sum(segment.supplied_raw for segment in run.segments) / 10.0**run.settings.decide.asset.decimals

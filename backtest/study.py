@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from backtest.engine import Run, RunSettings, run
+from backtest.engine import run
 from backtest.importers.defects import ImportReport
 from backtest.metrics import Curve, Figures, curve_of, figures_of
+from backtest.runs import Run, RunSettings
 from backtest.scenario import Synthetic
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy

@@ -4,23 +4,75 @@ unpriced, unreadable, closed to deposits, or cannot be left again with that size
 Floats rank here; nothing in this file moves."""
 
 import math
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from strategies.domain import NATIVE, Amount, Assessment, Asset, Market, Position, Supply, Withdraw
 from strategies.errors import ProtocolError
 from strategies.protocols.registry import adapter_of
-from strategies.tape import Floats, Observation
+from strategies.tape import Floats, Ints, Observation, Tape
 from strategies.units import SECONDS_PER_YEAR, USD_E8, WAD
+
+DUST_BPS: Final = 10  # a claim below this share of the whole does not decide what is compared with what
+CELLS: Final = 100_000  # looked at together: what a processor keeps close
 
 
 def trailing_mean_apr(seen: Observation, seconds: int) -> Floats:
     """The forecast: each market's mean supply APR over the window, of the cells that were said; NaN where none was."""
     window = seen.supply_aprs(seconds)
     said = ~np.isnan(window)
-    count = said.sum(axis=0)
-    total = np.where(said, window, 0.0).sum(axis=0)
-    mean: Floats = np.divide(total, count, out=np.full(window.shape[1], np.nan), where=count > 0)
+    if said.all() and len(window):
+        mean: Floats = window.sum(axis=0) / len(window)
+        return mean
+    return _means(np.where(said, window, 0.0).sum(axis=0), said.sum(axis=0))
+
+
+class History:
+    """What a tape's rates were up to many rows at once; each mean is worked out once, whoever asks for it."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape: Final = tape
+        self._means: Final[dict[tuple[bytes, int], Floats]] = {}
+
+    def trailing_means_apr(self, rows: Ints, seconds: int) -> Floats:
+        """`trailing_mean_apr` at rows, `[row, market]`: the same sums in the same order, so the same bits."""
+        key = (rows.tobytes(), seconds)
+        if key not in self._means:
+            self._means[key] = self._trailing_means_apr(rows, seconds)
+        return self._means[key]
+
+    def _trailing_means_apr(self, rows: Ints, seconds: int) -> Floats:
+        timestamp = self.tape.timestamp
+        first = np.searchsorted(timestamp, timestamp[rows] - seconds, side="right")
+        lengths, means = rows - first + 1, np.empty((len(rows), self.tape.supply_apr.shape[1]))
+        step = max(1, CELLS // means.shape[1])
+        for length in np.unique(lengths).tolist():
+            alike = np.flatnonzero(lengths == length)
+            for start in range(0, len(alike), step):
+                some = alike[start : start + step]
+                means[some] = self._windows_mean(rows[some], length)
+        return means
+
+    def _windows_mean(self, rows: Ints, length: int) -> Floats:
+        """The mean of as many rows up to each of these, oldest first."""
+        apr, total = self.tape.supply_apr, np.zeros((len(rows), self.tape.supply_apr.shape[1]))
+        if self.tape.wholly_said:
+            for lag in range(length - 1, -1, -1):
+                total += apr[rows - lag]
+            return total / length
+        count = np.zeros(total.shape, dtype=np.int64)
+        for lag in range(length - 1, -1, -1):
+            window = apr[rows - lag]
+            said = self.tape.fresh[rows - lag] & ~np.isnan(window)
+            total += np.where(said, window, 0.0)
+            count += said
+        return _means(total, count)
+
+
+def _means(total: Floats, count: npt.NDArray[np.int64]) -> Floats:
+    mean: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean
 
 

@@ -1,14 +1,14 @@
 """Names: strategies, stances, and the rule that chooses among them without a model. Refuses names that are not listed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
-from strategies.assess import held_raw, value_raw
-from strategies.domain import Assessment, Choice, Keep, Target
+from strategies.assess import History, held_raw, value_raw
+from strategies.domain import Assessment, Asset, Choice, Keep, Target
 from strategies.errors import UnknownName
 from strategies.risk import CapMarket, ExitCover, Overlay, UtilisationCeiling
-from strategies.tape import Observation
+from strategies.tape import Ints, Observation
 from strategies.units import WAD
 
 
@@ -19,6 +19,29 @@ class Strategy(Protocol):
     def cadence_seconds(self) -> int: ...
 
     def target(self, seen: Observation) -> Target | Keep: ...
+
+
+@runtime_checkable
+class Signalled(Strategy, Protocol):
+    """A strategy that says in two steps what `target` says in one: what the tape alone says at a row, and what follows from it
+    for the markets held. What is held counts, never how much. The engine asks for every row's signal at once and looks closely
+    only where the choice is not to keep; that both ways move alike is each such strategy's own law, and is tested."""
+
+    @property
+    def asset(self) -> Asset: ...
+
+    @property
+    def signal_terms(self) -> Hashable:
+        """The parameters that signals depend on: runs that share them share their signals."""
+
+    def signals(self, history: History, rows: Ints) -> Sequence[Any]:
+        """Each row's signal, from that row and earlier ones alone."""
+
+    def choose(self, signal: Any, held: tuple[int, ...]) -> tuple[int, ...] | Keep:
+        """The columns to hold, in equal parts, given those that are held."""
+
+    def target_given(self, seen: Observation, signal: Any) -> Target | Keep:
+        """`target` at a row whose signal is known."""
 
 
 STANCES: Final[Mapping[str, tuple[Overlay, ...]]] = {

@@ -31,9 +31,15 @@ class Decision:
 
 
 def decide(seen: Observation, choice: Choice, settings: DecideSettings) -> Decision:
-    """From a choice to a plan or a reason. A strategy that keeps is still restrained. Raises UnknownName."""
+    """From a choice to a plan or a reason. Raises UnknownName."""
+    return decided(seen, choice, settings.menu.strategy(choice.strategy).target(seen), settings)
+
+
+def decided(seen: Observation, choice: Choice, wanted: Target | Keep, settings: DecideSettings) -> Decision:
+    """The same where the strategy's word is known already. A strategy that keeps is still restrained. Raises UnknownName."""
     overlays = settings.menu.overlays(choice.stance)
-    wanted = settings.menu.strategy(choice.strategy).target(seen)
+    if isinstance(wanted, Keep) and not overlays:
+        return Decision(choice, wanted, None, wanted.reason)
     target = _as_held(seen, settings.asset, wanted.reason) if isinstance(wanted, Keep) else wanted
     restrained = target
     for overlay in overlays:

@@ -4,16 +4,23 @@ Refuses to compare what it has not seen: a held market without a fresh rate is k
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from strategies.assess import held_raw, trailing_mean_apr, value_raw
-from strategies.domain import Asset, Keep, Leg, Market, Position, Target
-from strategies.tape import Floats, Observation
+from strategies.assess import DUST_BPS, History, held_raw, trailing_mean_apr, value_raw
+from strategies.domain import Asset, Deployment, Keep, Leg, Market, Position, Target
+from strategies.tape import Bools, Floats, Ints, Observation
 from strategies.units import BPS, WAD
 
-DUST_BPS: Final = 10  # a claim below this share of the whole does not decide what is compared with what
+_HELD: Final = Keep("the best markets are held")
+
+
+class Signal(NamedTuple):
+    """What the tape alone says at a row."""
+
+    scores: list[float]  # by column; NaN for other assets, for what was never said, and for what was not said just now
+    best: tuple[int, ...]  # columns with a score, best first, at most `count`; ties go to the earlier column
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,48 +34,68 @@ class LendingRotation:
     count: int  # markets held, in equal parts
     max_idle_bps: int  # more idle than this is put to work where we are
 
-    def signal(self, seen: Observation) -> Floats:
-        """Each market's trailing mean rate; NaN for other assets, for what was never said, and for what was not said just now."""
-        mean = trailing_mean_apr(seen, self.lookback_seconds)
-        ours = np.array([market.asset == self.asset for market in seen.deployment.markets])
-        return np.where(ours & seen.fresh_now(), mean, np.nan)
+    @property
+    def signal_terms(self) -> tuple[Asset, int, int]:
+        return self.asset, self.lookback_seconds, self.count
 
-    def choose(self, signal: Floats, held: tuple[int, ...]) -> tuple[int, ...] | Keep:
-        """The columns to hold. Ties go to the earlier column."""
-        scores = signal.tolist()
-        ranked = sorted((at for at, score in enumerate(scores) if not math.isnan(score)), key=lambda at: -scores[at])
-        best = tuple(ranked[: self.count])
+    def signal(self, seen: Observation) -> Signal:
+        """Each market's trailing mean rate, and the best of them."""
+        mean = trailing_mean_apr(seen, self.lookback_seconds)
+        return self._signals(seen.deployment, seen.fresh_now()[None], mean[None])[0]
+
+    def signals(self, history: History, rows: Ints) -> list[Signal]:
+        """`signal` at many rows at once."""
+        means = history.trailing_means_apr(rows, self.lookback_seconds)
+        return self._signals(history.tape.deployment, history.tape.fresh[rows], means)
+
+    def _signals(self, deployment: Deployment, fresh: Bools, means: Floats) -> list[Signal]:
+        ours = np.array([market.asset == self.asset for market in deployment.markets])
+        scores = np.where(fresh & ours, means, np.nan)
+        ranked = np.argsort(-scores, axis=1, kind="stable")[:, : self.count]  # NaN comes last
+        known = (~np.isnan(scores)).sum(axis=1).tolist()
+        return [
+            Signal(score, tuple(best[:said])) for score, best, said in zip(scores.tolist(), ranked.tolist(), known, strict=True)
+        ]
+
+    def choose(self, signal: Signal, held: tuple[int, ...]) -> tuple[int, ...] | Keep:
+        """The columns to hold."""
+        scores, best = signal
         if not best:
             return Keep("no market of the asset has a fresh rate")
         if not held:
             return best
-        if set(best) == set(held):
-            return Keep("the best markets are held")
+        if best == held or set(best) == set(held):
+            return _HELD
         if any(math.isnan(scores[at]) for at in held):
             return Keep("a held market has no fresh rate to compare with")
-        gain = sum(scores[at] for at in best) / len(best) - sum(scores[at] for at in held) / len(held)
+        gain = sum([scores[at] for at in best]) / len(best) - sum([scores[at] for at in held]) / len(held)
         if gain * BPS <= self.threshold_bps:
             return Keep(f"better by {gain * BPS:.1f} bps: more than {self.threshold_bps} bps needed")
         return best
 
     def target(self, seen: Observation) -> Target | Keep:
+        return self.target_given(seen, self.signal(seen))
+
+    def target_given(self, seen: Observation, signal: Signal) -> Target | Keep:
+        """The target at a row whose signal is known already."""
         held = tuple(
-            seen.market_index(position.market)
-            for position in seen.portfolio.positions
-            if position.market.asset == self.asset and self._matters(seen, position)
+            [
+                seen.market_index(position.market)
+                for position in seen.portfolio.positions
+                if position.market.asset == self.asset and self._matters(seen, position)
+            ]
         )
-        mean = self.signal(seen)
-        chosen = self.choose(mean, held)
+        chosen = self.choose(signal, held)
         markets = seen.deployment.markets
         if not isinstance(chosen, Keep):
-            names = ", ".join(f"{markets[at].id} {mean[at]:.2%}" for at in chosen)
-            was = ", ".join(f"{markets[at].id} {mean[at]:.2%}" for at in held) or "idle"
+            names = ", ".join([f"{markets[at].id} {signal.scores[at]:.2%}" for at in chosen])
+            was = ", ".join([f"{markets[at].id} {signal.scores[at]:.2%}" for at in held]) or "idle"
             hours = self.lookback_seconds / 3_600
             reason = f"hold {names} (mean of {hours:g} h); now in {was}"
-            return split_equally(self.asset, tuple(markets[at] for at in chosen), reason)
+            return split_equally(self.asset, tuple([markets[at] for at in chosen]), reason)
         idle_raw = seen.portfolio.idle_raw(self.asset)
         if held and idle_raw and idle_raw * BPS > held_raw(seen, self.asset) * self.max_idle_bps:
-            return split_equally(self.asset, tuple(markets[at] for at in held), "put idle funds to work where we are")
+            return split_equally(self.asset, tuple([markets[at] for at in held]), "put idle funds to work where we are")
         return chosen
 
     def _matters(self, seen: Observation, held: Position) -> bool:
@@ -79,6 +106,12 @@ class LendingRotation:
 
 
 def split_equally(asset: Asset, markets: tuple[Market, ...], reason: str) -> Target:
-    """Equal parts; the indivisible rest of 1e18 goes to the first."""
-    part, rest = divmod(WAD, len(markets))
-    return Target(asset, tuple(Leg(market, part + (rest if at == 0 else 0)) for at, market in enumerate(markets)), reason)
+    """Equal parts of the whole."""
+    parts_wad = equal_parts_wad(len(markets))
+    return Target(asset, tuple([Leg(market, part) for market, part in zip(markets, parts_wad, strict=True)]), reason)
+
+
+def equal_parts_wad(count: int) -> tuple[int, ...]:
+    """1e18 in equal parts; the indivisible rest goes to the first."""
+    part, rest = divmod(WAD, count)
+    return (part + rest, *(part,) * (count - 1))

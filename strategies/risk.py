@@ -2,21 +2,44 @@
 
 A stance is a named tuple of them (see catalogue)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
 
 from strategies.assess import held_raw
 from strategies.domain import Amount, Leg, Target
 from strategies.protocols.registry import adapter_of
-from strategies.tape import Observation
+from strategies.tape import Floats, Ints, Observation, Tape
 from strategies.units import BPS, WAD, mul_div_down
+
+ROUNDING: Final = 1 - 2.0**-40  # far more than a few products of doubles lose
+
+
+class Quiet(NamedTuple):
+    """The claims about which an overlay has nothing to say. A float may only make it look too often, never too seldom."""
+
+    most_raw: Floats  # [row, market], base units
+    most_bps: int  # of everything held
 
 
 class Overlay(Protocol):
     """Restrains a target: no leg grows but idle."""
 
     def restrain(self, seen: Observation, target: Target) -> Target: ...
+
+    def quiet(self, tape: Tape, rows: Ints) -> Quiet:
+        """Where at these rows `restrain` leaves what is held as it is, so that nobody needs to look."""
+
+
+def watch(overlays: Sequence[Overlay], tape: Tape, rows: Ints) -> Quiet:
+    """What all overlays together leave alone: rows at which a claim is larger need a look."""
+    most_raw, most_bps = np.full((len(rows), len(tape.deployment.markets)), np.inf), BPS
+    for overlay in overlays:
+        quiet = overlay.quiet(tape, rows)
+        most_raw, most_bps = np.minimum(most_raw, quiet.most_raw), min(most_bps, quiet.most_bps)
+    return Quiet(most_raw, most_bps)
 
 
 def with_rest_idle(target: Target, legs: Iterable[Leg], why: str) -> Target:
@@ -39,6 +62,9 @@ class CapMarket:
             return target
         legs = (replace(leg, weight_wad=min(leg.weight_wad, cap_wad)) for leg in target.legs)
         return with_rest_idle(target, legs, f"no market above {self.cap_bps / 100:g} %")
+
+    def quiet(self, tape: Tape, rows: Ints) -> Quiet:
+        return Quiet(np.full((len(rows), len(tape.deployment.markets)), np.inf), self.cap_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +97,12 @@ class ExitCover:
         staying_raw = min(own_raw, mul_div_down(others_raw, BPS, self.leave_bps))
         return min(leg.weight_wad, mul_div_down(max(room_raw, staying_raw), WAD, total.raw))
 
+    def quiet(self, tape: Tape, rows: Ints) -> Quiet:
+        """Others' liquidity covers a claim while claim × (1 + cover) is within all of it; what is not recorded is looked at."""
+        units = np.array([10.0**market.asset.decimals for market in tape.deployment.markets])
+        covered = tape.available[rows] * units * BPS / (BPS + self.leave_bps) * ROUNDING
+        return Quiet(np.where(tape.fresh[rows], np.nan_to_num(covered, nan=0.0), 0.0), BPS)
+
 
 @dataclass(frozen=True, slots=True)
 class UtilisationCeiling:
@@ -89,3 +121,6 @@ class UtilisationCeiling:
         if legs == target.legs:
             return target
         return with_rest_idle(target, legs, f"left above {self.ceiling_bps / 100:g} % utilisation")
+
+    def quiet(self, tape: Tape, rows: Ints) -> Quiet:
+        return Quiet(np.where(tape.utilisation[rows] <= self.ceiling_bps / BPS, np.inf, 0.0), BPS)

@@ -72,6 +72,11 @@ class Tape:
     def asset_rows(self) -> dict[Asset, int]:
         return {asset: at for at, asset in enumerate(self.deployment.assets)}
 
+    @cached_property
+    def wholly_said(self) -> bool:
+        """Whether every market spoke at every row."""
+        return bool(self.fresh.all()) and not bool(np.isnan(self.supply_apr).any())
+
     def market_index(self, market: Market) -> int:
         """The column of a market. Raises UnknownMarket."""
         if market.id not in self.market_rows:

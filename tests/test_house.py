@@ -53,7 +53,7 @@ HOMES = {
     "eth_account": ("wallets/signer.py", "wallets/keystore.py"),
     "eth_keys": ("wallets/signer.py", "wallets/keystore.py"),
     "web3": ("agent/witness.py",),
-    "ccxt": ("agent/prices.py",),
+    "ccxt": ("agent/prices.py", "agent/fetch/"),
     "langgraph": ("agent/graph.py",),
     "langchain_core": ("agent/chooser.py",),
     "langchain_openai": ("agent/chooser.py",),
@@ -62,8 +62,10 @@ HOMES = {
     "pydantic_settings": ("agent/settings.py",),
     "typer": ("agent/cli/",),
     "rich": ("agent/cli/",),
+    "dask": ("backtest/sweep/",),
+    "distributed": ("backtest/sweep/",),
     "yaml": ("agent/verify/attacks/catalogue.py",),
-    "sqlite3": ("wallets/store.py", "agent/graph.py"),
+    "sqlite3": ("wallets/store.py", "agent/graph.py", "backtest/evidence/trials.py"),
     "cryptography": ("wallets/operators.py", "wallets/audit.py", "wallets/sealing.py"),
 }
 

@@ -9,9 +9,12 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent.chooser import RuleChooser
 from agent.graph import Planner, Ports
-from backtest.engine import Run, RunSettings, TapeWorld, cycle_of, run
+from backtest.engine import run
+from backtest.movers import cycle_of
+from backtest.runs import Run, RunSettings
 from backtest.scenario import sample_tape
 from backtest.study import ACCOUNT, Terms, rotation, study_policy
+from backtest.world import TapeWorld
 from strategies.decide import DecideSettings
 from strategies.domain import NATIVE, Amount, Plan, Portfolio
 from strategies.tape import Observation, Tape

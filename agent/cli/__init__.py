@@ -325,3 +325,13 @@ def verify_attacks(
 
     asked = verify.Asked(file, policy, tuple(only or ()), json)
     raise typer.Exit(verify.unguarded(asked) if unguarded else verify.attacks(asked))
+
+
+@verify_app.command("formulas")
+def verify_formulas(
+    file: Annotated[Path, typer.Argument(help="Formula checks in the published format.", metavar="FILE")], json: Json = False
+) -> None:
+    """Statistics and closed forms, to the stated digits. Ends with 0 (all as stated), 1 (something is not) or 2 (unreadable)."""
+    from agent.cli.formulas import formulas
+
+    raise typer.Exit(formulas(file, as_json=json))

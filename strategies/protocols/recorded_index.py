@@ -29,9 +29,9 @@ class RecordedIndex:
     timestamp: int  # the time the state is true for
     index_ray: int  # asset per share at the record
     supply_rate_ray: int  # per year
-    borrow_rate_ray: int
-    utilisation_wad: int
-    available_raw: int | None  # None: not recorded
+    borrow_rate_ray: int | None  # None, as below: not recorded
+    utilisation_wad: int | None
+    available_raw: int | None
     price_usd_e8: int | None
     accrued_seconds: int = 0  # since the record; kept apart so that a then b equals a+b
 
@@ -69,11 +69,11 @@ class RecordedIndexes:
         """What was recorded; what was not is NaN."""
         one = 10**state.market.asset.decimals
         available = float("nan") if state.available_raw is None else state.available_raw / one
-        utilisation = state.utilisation_wad / WAD
+        utilisation = float("nan") if state.utilisation_wad is None else state.utilisation_wad / WAD
         unused = 1 - utilisation
         return Columns(
             supply_apr=state.supply_rate_ray / RAY,
-            borrow_apr=state.borrow_rate_ray / RAY,
+            borrow_apr=float("nan") if state.borrow_rate_ray is None else state.borrow_rate_ray / RAY,
             utilisation=utilisation,
             supplied=available / unused if unused > 0 else float("nan"),
             available=available,
@@ -98,7 +98,7 @@ class RecordedIndexes:
 
     def value_raw(self, state: RecordedIndex, held: Position) -> int:
         """Shares times index, rounded down."""
-        return mul_div_down(held.shares_raw, index_now_ray(state), RAY)
+        return value_down(held.shares_raw, index_now_ray(state))
 
     def withdrawable_raw(self, state: RecordedIndex) -> int:
         """The recorded liquidity; without a record the whole of it is assumed liquid."""
@@ -160,8 +160,23 @@ def index_now_ray(state: RecordedIndex) -> int:
     return mul_div_half_up(state.index_ray, growth_ray, RAY)
 
 
+def value_down(shares_raw: int, index_ray: int) -> int:
+    """What shares are worth in the asset."""
+    return mul_div_down(shares_raw, index_ray, RAY)
+
+
+def shares_bought_down(raw: int, index_ray: int) -> int:
+    """Shares that an amount of the asset buys."""
+    return mul_div_down(raw, RAY, index_ray)
+
+
+def shares_sold_up(raw: int, index_ray: int) -> int:
+    """Shares that an amount of the asset costs."""
+    return mul_div_up(raw, RAY, index_ray)
+
+
 def _supply(state: RecordedIndex, held: Position, amount: Amount) -> Applied[RecordedIndex]:
-    shares_raw = mul_div_down(amount.raw, RAY, index_now_ray(state))
+    shares_raw = shares_bought_down(amount.raw, index_now_ray(state))
     if shares_raw <= 0:
         raise ActionRefused(market_id=state.market.id, why="the amount buys no share")
     return _moved(state, held, shares_raw, -amount.raw)
@@ -169,14 +184,14 @@ def _supply(state: RecordedIndex, held: Position, amount: Amount) -> Applied[Rec
 
 def _withdraw(state: RecordedIndex, held: Position, wanted_raw: int) -> Applied[RecordedIndex]:
     index_ray = index_now_ray(state)
-    owned_raw = mul_div_down(held.shares_raw, index_ray, RAY)
+    owned_raw = value_down(held.shares_raw, index_ray)
     if wanted_raw <= 0:
         raise ActionRefused(market_id=state.market.id, why="nothing would be withdrawn")
     if wanted_raw > owned_raw:
         raise InsufficientBalance(what=f"supplied to {state.market.id}", wanted_raw=wanted_raw, available_raw=owned_raw)
     if state.available_raw is not None and wanted_raw > state.available_raw:
         raise InsufficientLiquidity(market_id=state.market.id, wanted_raw=wanted_raw, available_raw=state.available_raw)
-    shares_raw = held.shares_raw if wanted_raw == owned_raw else mul_div_up(wanted_raw, RAY, index_ray)
+    shares_raw = held.shares_raw if wanted_raw == owned_raw else shares_sold_up(wanted_raw, index_ray)
     return _moved(state, held, -shares_raw, wanted_raw)
 
 

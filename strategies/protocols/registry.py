@@ -2,6 +2,7 @@
 malformed deployments, and any call that no adapter reads to its last byte."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
@@ -226,5 +227,5 @@ def _address(text: object) -> Address:
 
 
 def _unique(names: Sequence[str], kind: str) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise SettingsError(f"the deployment file names {kind} {twice[0]} twice")

@@ -8,7 +8,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent.chooser import RuleChooser
 from agent.graph import Planner, Ports
-from backtest.engine import TapeWorld
+from backtest.world import TapeWorld
 from backtest.scenario import sample_tape
 from strategies.domain import Plan
 from strategies.errors import IncompleteRead, KeeperUnreachable, NotApproved, StoreUnwritable, UsufructError

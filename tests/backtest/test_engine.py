@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.engine import Run, RunSettings, decision_rows, reading_at, run
+from backtest.engine import run
+from backtest.runs import Run, RunSettings
+from backtest.world import decision_rows, reading_at
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy
 from strategies.decide import DecideSettings
@@ -239,8 +241,8 @@ def test_after_its_last_move_only_time_passes() -> None:
 
 def test_decisions_fall_on_the_first_row_at_or_after_each_beat() -> None:
     made = tape([[0.02]] * 6, timestamp=START + HOUR * np.array([0, 1, 2, 9, 10, 11]))
-    assert decision_rows(made, 3 * HOUR) == [0, 3]
-    assert decision_rows(made, HOUR) == [0, 1, 2, 3, 4, 5]
+    assert decision_rows(made, 3 * HOUR).tolist() == [0, 3]
+    assert decision_rows(made, HOUR).tolist() == [0, 1, 2, 3, 4, 5]
     assert decision_rows(made, 100 * HOUR) == [0]
 
 

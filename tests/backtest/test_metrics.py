@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from backtest import metrics
 from backtest.dataset import index_columns
-from backtest.engine import Run, run
+from backtest.engine import run
+from backtest.runs import Run
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.errors import BadTape
 from strategies.protocols.registry import adapter_of

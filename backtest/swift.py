@@ -1,0 +1,132 @@
+"""Moves between recorded markets in plain integers: what a plan and the recorded index's adapter do together, without a record
+for each step, for runs that nobody judges. Every rule and every rounding is theirs: `rebalance.moves_of` and its gates,
+`recorded_index`'s shares and values; that it comes to the same portfolio, to the unit, is tested.
+
+Refuses nothing by itself: a move that the models would refuse does not happen."""
+
+from typing import Final
+
+from backtest.index_columns import index_columns
+from backtest.prepared import Prepared
+from backtest.runs import RunSettings, Segment
+from backtest.world import due_row
+from strategies.domain import NATIVE, Amount, Portfolio, Position
+from strategies.lending_rotation import equal_parts_wad
+from strategies.protocols.recorded_index import SUPPLY_GAS, WITHDRAW_GAS, shares_bought_down, shares_sold_up, value_down
+from strategies.rebalance import Change, Move, gain_apr, moves_of, not_worth_it, too_soon
+from strategies.units import BPS, USD_E8, WAD, mul_div_down, mul_div_up
+
+
+class Swift:
+    """Equal parts of chosen columns, from what is held, at the decision rows of one run."""
+
+    def __init__(self, prepared: Prepared, settings: RunSettings) -> None:
+        tape, asked = prepared.tape, settings.decide
+        cadence_seconds = asked.menu.strategies[0][1].cadence_seconds
+        self._tape: Final = tape
+        self._states: Final = index_columns(tape)
+        self._settings: Final = settings
+        self._gate: Final = asked.gate
+        self._asset: Final = asked.asset
+        self._one: Final = 10**asked.asset.decimals
+        self._price: Final = tape.asset_rows[asked.asset]
+        self._ether: Final = next((at for coin, at in tape.asset_rows.items() if coin.address == NATIVE), None)
+        self._forecast: Final = prepared.forecast(cadence_seconds, asked.gate.lookback_seconds)
+
+    def move(
+        self, at: int, row: int, portfolio: Portfolio, *, moved_at: int | None, chosen: tuple[int, ...]
+    ) -> tuple[int | None, Segment | None]:
+        """The row at which the move is due, None where no plan is made; and what is held from then on, None where it fails."""
+        shares = {self._tape.market_index(held.market): held.shares_raw for held in portfolio.positions}
+        idle_raw, total_raw, changes = self._changes(row, portfolio, shares, chosen)
+        moves = moves_of(changes, idle_raw, mul_div_up(total_raw, self._gate.min_change_bps, BPS))
+        if not moves or (
+            moves[-1].raw > 0 and self._is_gated(at, row, moves, changes=changes, total_raw=total_raw, moved_at=moved_at)
+        ):
+            return None, None
+        settings = self._settings
+        due = due_row(self._tape, row, latency_rows=settings.latency_rows, latency_seconds=settings.latency_seconds)
+        return due, self._moved(due, portfolio, shares, idle_raw, moves) if due < len(self._tape) else None
+
+    def _changes(
+        self, row: int, portfolio: Portfolio, shares: dict[int, int], chosen: tuple[int, ...]
+    ) -> tuple[int, int, list[Change]]:
+        states = self._states
+        have = {at: value_down(held_raw, states.index_ray(row, at)) for at, held_raw in shares.items()}
+        legs = dict(zip(chosen, equal_parts_wad(len(chosen)), strict=True))
+        touched = sorted(have.keys() | legs.keys())
+        idle_raw = portfolio.idle_raw(self._asset)
+        total_raw = max(0, idle_raw + sum(have.values()) - self._gate.touch_fee_raw * len(touched))
+        changes = [
+            Change(
+                at,
+                have.get(at, 0),
+                mul_div_down(total_raw, legs[at], WAD) if at in legs else 0,
+                states.withdrawable_raw(row, at) if at in have else 0,
+            )
+            for at in touched
+        ]
+        return idle_raw, total_raw, changes
+
+    def _is_gated(
+        self, at: int, row: int, moves: list[Move], *, changes: list[Change], total_raw: int, moved_at: int | None
+    ) -> bool:
+        """The gate of `rebalance`, whose impact is nil where a recorded market's rate does not answer to size."""
+        tape, gate, base_fee_wei = self._tape, self._gate, int(self._tape.base_fee_wei[row])
+        waited_seconds = None if moved_at is None else int(tape.timestamp[row]) - moved_at
+        if too_soon(gate, base_fee_wei, waited_seconds):
+            return True
+        price = int(tape.price_usd_e8[row, self._price])
+        ether = 0 if self._ether is None else int(tape.price_usd_e8[row, self._ether])
+        if not price or not ether:
+            return True
+        gas = sum([SUPPLY_GAS if raw > 0 else WITHDRAW_GAS for _, raw, _ in moves])
+        burned_usd = gas * base_fee_wei / WAD * ether / USD_E8
+        fees_usd = gate.touch_fee_raw * len(changes) / self._one * price / USD_E8
+        have = {change.at: change.have_raw for change in changes}
+        gain = gain_apr(moves, self._forecast[at].tolist(), {}, have)
+        return not_worth_it(gate, gain / total_raw * (total_raw / self._one * price / USD_E8), burned_usd + fees_usd) != ""
+
+    def _moved(self, row: int, portfolio: Portfolio, shares: dict[int, int], idle_raw: int, moves: list[Move]) -> Segment | None:
+        """The moves as the adapter makes them, one after the other."""
+        states, gas, supplied_raw = self._states, 0, 0
+        for at, raw, whole in moves:
+            index_ray = states.index_ray(row, at)
+            held_raw = shares.get(at, 0)
+            if raw > 0:
+                bought_raw = shares_bought_down(raw, index_ray)
+                if bought_raw <= 0 or raw > idle_raw:
+                    return None
+                shares[at], gas, supplied_raw = held_raw + bought_raw, gas + SUPPLY_GAS, supplied_raw + raw
+                idle_raw -= raw
+                continue
+            owned_raw = value_down(held_raw, index_ray)
+            out_raw = owned_raw if whole else -raw
+            if out_raw <= 0 or out_raw > owned_raw or out_raw > states.withdrawable_raw(row, at):
+                return None
+            shares[at] = 0 if out_raw == owned_raw else held_raw - shares_sold_up(out_raw, index_ray)
+            idle_raw, gas = idle_raw + out_raw, gas + WITHDRAW_GAS
+        idle_raw -= self._gate.touch_fee_raw * len(moves)
+        fee_wei = gas * int(self._tape.base_fee_wei[row])
+        left = self._left(portfolio, idle_raw, fee_wei)
+        if left is None:
+            return None
+        markets = self._tape.deployment.markets
+        claims = tuple([Position(markets[at], held_raw) for at, held_raw in shares.items() if held_raw])
+        return Segment(row, Portfolio(left, claims), fee_wei, supplied_raw)
+
+    def _left(self, portfolio: Portfolio, idle_raw: int, fee_wei: int) -> tuple[Amount, ...] | None:
+        """Idle amounts after the move; None where a fee cannot be paid."""
+        left = tuple(
+            [
+                Amount(idle.asset, idle_raw)
+                if idle.asset.address == self._asset.address
+                else Amount(idle.asset, idle.raw - fee_wei)
+                if idle.asset.address == NATIVE
+                else idle
+                for idle in portfolio.idle
+            ]
+        )
+        if any(idle.raw < 0 for idle in left) or (fee_wei and not any(idle.asset.address == NATIVE for idle in left)):
+            return None
+        return left

@@ -1,0 +1,65 @@
+"""A tape as a world that plans execute in: its rows as readings, its beats, and when a plan decided at one row is due.
+
+Refuses nothing itself: a plan may be due beyond the tape's end."""
+
+import numpy as np
+
+from strategies.domain import Quote
+from strategies.tape import Ints, Reading, Tape
+
+
+class TapeWorld:
+    """The world of a paper wallet that lives on a tape: whatever the current row says. Our own moves leave no trace in it."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._read: Reading | None = None
+        self._row = 0
+
+    @property
+    def row(self) -> int:
+        return self._row
+
+    @row.setter
+    def row(self, row: int) -> None:
+        if row != self._row:
+            self._row, self._read = row, None
+
+    def reading(self) -> Reading:
+        if self._read is None:
+            self._read = reading_at(self._tape, self._row)
+        return self._read
+
+    def settle(self, after: Reading) -> None:
+        """A tape was recorded without us."""
+
+
+def decision_rows(tape: Tape, cadence_seconds: int) -> Ints:
+    """The first row at or after each beat, counted from the tape's first row."""
+    beats = np.arange(int(tape.timestamp[0]), int(tape.timestamp[-1]) + 1, cadence_seconds)
+    rows: Ints = np.unique(np.searchsorted(tape.timestamp, beats))  # several beats may fall into one gap
+    return rows
+
+
+def due_row(tape: Tape, row: int, *, latency_rows: int, latency_seconds: int) -> int:
+    """The first row that is both so many rows and so many seconds later; beyond the tape where it ends before."""
+    due = row + latency_rows
+    if latency_seconds:
+        due = max(due, int(np.searchsorted(tape.timestamp, tape.timestamp[row] + latency_seconds)))
+    return due
+
+
+def reading_at(tape: Tape, row: int) -> Reading:
+    """One row as the reading it was, or would have been."""
+    timestamp, block = int(tape.timestamp[row]), int(tape.block[row])
+    prices = tape.price_usd_e8[row].tolist()
+    return Reading(
+        block=block,
+        block_hash=f"row {row} of {tape.digest}",
+        timestamp=timestamp,
+        base_fee_wei=int(tape.base_fee_wei[row]),
+        states=tuple([tape.states.state(row, market) for market in range(len(tape.deployment.markets))]),
+        quotes=tuple(
+            [Quote(asset, price, "tape", timestamp) for asset, price in zip(tape.deployment.assets, prices, strict=True) if price]
+        ),
+    )
