@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from strategies.domain import NATIVE, Action, Address, Amount, Approve, Repay, Revoke, Supply, Swap, SwapFor, written
 from strategies.protocols.registry import adapter_of
-from wallets.case import Case, market_actions
+from wallets.case import Case
 from wallets.wallet import Reason
 
 
 def exact_approvals(case: Case) -> tuple[Reason, ...]:
     """An allowance stands directly before the one call that uses up exactly it. Revoking is always fine."""
+    if Approve not in case.kinds and SwapFor not in case.kinds:
+        return ()
     reasons = []
     for at, action in enumerate(case.actions):
         if isinstance(action, SwapFor) and not _ends_its_own(case, at, action):
@@ -42,10 +44,12 @@ def _ends_its_own(case: Case, at: int, action: SwapFor) -> bool:
 def no_allowance_left(case: Case) -> tuple[Reason, ...]:
     """Nobody may take more after the plan than before it, and what the plan approves or uses is used up. Another allowance that
     stood before and stays as it was is no fault of the plan's: a leftover must not block the way out."""
-    given = {(action.amount.asset.address, action.spender) for action in case.actions if isinstance(action, Approve)}
-    taken = {(found.token, found.spender) for _, action in market_actions(case) if (found := _taken(action)) is not None}
-    stood = {(a.token, a.spender): a.raw for a in case.standing if (a.token, a.spender) not in given | taken}
     left = {(a.token, a.spender): a.raw for found in (case.expected, case.effects) if found for a in found.allowances}
+    if not left:
+        return ()
+    given = {(action.amount.asset.address, action.spender) for action in case.actions if isinstance(action, Approve)}
+    taken = {(found.token, found.spender) for _, action in case.touching if (found := _taken(action)) is not None}
+    stood = {(a.token, a.spender): a.raw for a in case.standing if (a.token, a.spender) not in given | taken}
     return tuple(
         [
             Reason("allowance", f"after the plan {spender} could still take {_much(case, token, raw)}; revoke it in the plan")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from strategies.domain import (
@@ -35,12 +35,16 @@ from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of
 from strategies.tape import Reading
 from strategies.units import USD_E8, WAD, mul_div_down, mul_div_up
+from wallets.expected import Step
 from wallets.policy import Policy
 from wallets.screening import UNSCREENED, Screening, Unscreened
 from wallets.wallet import OWN_FEES, Allowance, Effects, Move, Reason, Stated, Wish
 
+Trade: TypeAlias = Swap | SwapFor
 World: TypeAlias = tuple[Sequence[MarketState | None], Portfolio]  # markets in the deployment's order, and the account
 
+ELSEWHERE: Final = (Approve, Revocation, Transfer)  # what touches no market
+BACK: Final = (Revocation, Withdraw, Repay)
 CLOCK_SKEW_SECONDS: Final = 15  # a block may be so far ahead of our clock, as Ethereum's own clients allow
 
 
@@ -80,7 +84,7 @@ class Case:
     reduced: str = ""  # or why nothing is signed but what reduces risk
     changed: tuple[tuple[Address, str], ...] = ()  # what the plan depends on and is not as pinned: an address, and why
     mismeasured: tuple[str, ...] = ()  # which tokens of the plan say they have other decimals than are pinned
-    after: World | None = None  # what the models say stands after the plan
+    steps: tuple[Step, ...] | None = None  # what the models say stands after each call; None: they refuse
     past: tuple[Move, ...] = ()  # what the wallet did in the last 24 hours and is about to do, oldest first
     stated: tuple[Stated, ...] = ()
     payer_wei: int | None = None  # the native coin of whoever pays for gas; None: the account itself
@@ -89,35 +93,38 @@ class Case:
     objections: tuple[Reason, ...] = ()  # what a second endpoint says otherwise
     # What every check asks, worked out once:
     prices: Mapping[Address, int] = field(init=False, repr=False, compare=False)  # USD with 8 decimals, of what has a fresh one
-    touching: tuple[tuple[int, MarketAction], ...] = field(init=False, repr=False, compare=False)
-    spending: tuple[tuple[int, Amount], ...] = field(init=False, repr=False, compare=False)
-    states: Mapping[str, MarketState | None] = field(init=False, repr=False, compare=False)  # by market
+    kinds: frozenset[type] = field(init=False, repr=False, compare=False)  # of actions; NoneType where a call was not read back
+    touching: tuple[tuple[int, MarketAction], ...] = field(init=False, repr=False, compare=False)  # a market, with calls' places
+    trades: tuple[tuple[int, Trade], ...] = field(init=False, repr=False, compare=False)  # those of them that trade
+    spending: tuple[tuple[int, Amount], ...] = field(init=False, repr=False, compare=False)  # what leaves, or is borrowed
+    only_revokes: bool = field(init=False, repr=False, compare=False)
+    only_reduces: bool = field(init=False, repr=False, compare=False)
+    native: Asset | None = field(init=False, repr=False, compare=False)  # the chain's own coin, where the deployment names it
+    places: Mapping[str, int] = field(init=False, repr=False, compare=False)  # where each market's state stands, by id
+    after: World | None = field(init=False, repr=False, compare=False)  # what the models say stands after the plan
 
     def __post_init__(self) -> None:
+        touching = tuple(_touching(self.actions))
         object.__setattr__(self, "prices", _prices(self))
-        object.__setattr__(self, "touching", tuple(_touching(self.actions)))
+        object.__setattr__(self, "kinds", frozenset([type(action) for action in self.actions]))
+        object.__setattr__(self, "touching", touching)
+        object.__setattr__(self, "trades", tuple([(at, action) for at, action in touching if isinstance(action, Trade)]))
         object.__setattr__(self, "spending", tuple(_spending(self.actions)))
-        object.__setattr__(self, "states", states_of(self, self.reading.states))
-
-
-def market_actions(case: Case) -> tuple[tuple[int, MarketAction], ...]:
-    """The actions that touch a market, with their calls' places."""
-    return case.touching
+        object.__setattr__(self, "only_revokes", revokes(self.actions))
+        object.__setattr__(self, "only_reduces", reduces(self.actions))
+        object.__setattr__(self, "native", native_of(self.deployment))
+        object.__setattr__(self, "places", _places(self))
+        object.__setattr__(self, "after", _after(self))
 
 
 def _touching(actions: Sequence[Action | None]) -> Iterator[tuple[int, MarketAction]]:
     for at, action in enumerate(actions):
-        if action is not None and not isinstance(action, Approve | Revocation | Transfer):
+        if action is not None and not isinstance(action, ELSEWHERE):
             yield at, action
 
 
-def only_revokes(case: Case) -> bool:
-    """Whether all a plan does is to take back what others may; a plan of nothing does not."""
-    return revokes(case.actions)
-
-
 def revokes(actions: Sequence[Action | None]) -> bool:
-    """The same of actions that were read back."""
+    """Whether all that actions do is to take back what others may; no action at all does not."""
     return bool(actions) and all(isinstance(action, Revocation) for action in actions)
 
 
@@ -126,7 +133,7 @@ def reduces(actions: Sequence[Action | None]) -> bool:
     their kinds only: what a supply may mend, and how far, is the guard's question."""
     following = (*actions[1:], None)
     return bool(actions) and all(
-        isinstance(action, Revocation | Withdraw | Repay) or (isinstance(action, Approve) and isinstance(then, Repay))
+        isinstance(action, BACK) or (isinstance(action, Approve) and isinstance(then, Repay))
         for action, then in zip(actions, following, strict=True)
     )
 
@@ -142,12 +149,14 @@ def calls_digest(calls: Sequence[Call]) -> str:
     return hashlib.sha256(b"".join(content)).hexdigest()
 
 
-def spends(case: Case) -> tuple[tuple[int, Amount], ...]:
-    """What leaves the account, a wrapped coin too, and what is borrowed, with the calls' places."""
-    return case.spending
+def _after(case: Case) -> World | None:
+    if case.steps:
+        return case.steps[-1].states, case.steps[-1].portfolio
+    return (case.reading.states, case.portfolio) if case.steps is not None else None
 
 
 def _spending(actions: Sequence[Action | None]) -> Iterator[tuple[int, Amount]]:
+    """What leaves the account, a wrapped coin too, and what is borrowed, with the calls' places."""
     for at, action in enumerate(actions):
         match action:
             case Supply(amount=amount) | Borrow(amount=amount) | Transfer(amount=amount) | Stake(amount=amount):
@@ -160,12 +169,21 @@ def _spending(actions: Sequence[Action | None]) -> Iterator[tuple[int, Amount]]:
 
 def state_of(case: Case, market: Market) -> MarketState:
     """A market's state in the reading. Raises UnknownMarket, IncompleteRead."""
-    if market.id not in case.states:
+    return state_in(case, (case.reading.states, case.portfolio), market)
+
+
+def state_in(case: Case, world: World, market: Market) -> MarketState:
+    """A market's state in one of a plan's worlds. Raises UnknownMarket, IncompleteRead."""
+    if (at := case.places.get(market.id)) is None:
         raise UnknownMarket(market.id)
-    state = case.states[market.id]
-    if state is None:
+    if (state := world[0][at]) is None:
         raise IncompleteRead(f"{market.id} could not be read")
     return state
+
+
+def supplied_raw(state: MarketState, held: Position) -> int:
+    """What a claim holds of its market's asset; what is owed there lessens nothing of it."""
+    return adapter_of(held.market).value_raw(state, replace(held, debt_raw=0) if held.debt_raw else held)
 
 
 def worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, entire_raw: int) -> int:
@@ -179,10 +197,10 @@ def worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, enti
             return entire_raw
 
 
-def states_of(case: Case, states: Sequence[MarketState | None]) -> Mapping[str, MarketState | None]:
-    """States by their markets; nothing where they are not one for each."""
+def _places(case: Case) -> Mapping[str, int]:
+    """Where each market's state stands; nothing where the states are not one for each."""
     markets = case.deployment.markets
-    return {market.id: state for market, state in zip(markets, states, strict=True)} if len(markets) == len(states) else {}
+    return {market.id: at for at, market in enumerate(markets)} if len(markets) == len(case.reading.states) else {}
 
 
 def price_usd_e8(case: Case, asset: Asset) -> int | None:
@@ -194,18 +212,18 @@ def price_usd_e8(case: Case, asset: Asset) -> int | None:
 def _prices(case: Case) -> Mapping[Address, int]:
     oldest, latest = case.now - case.policy.max_price_age_seconds, case.now + CLOCK_SKEW_SECONDS
     disputed = {name for name, _ in case.reading.refused}  # what a feed or oracles that disagree left without a price has none
-    prices: dict[Address, int] = {}
+    fed, prices = case.deployment.feeds, dict[Address, int]()
     for quote in case.reading.quotes:
         if oldest <= quote.timestamp <= latest and quote.usd_e8 > prices.get(quote.asset.address, 0):
             prices[quote.asset.address] = quote.usd_e8
     for market, state in zip(case.deployment.markets, case.reading.states, strict=False):
         address = market.asset.address
-        if state is None or market.asset.symbol in disputed:
+        if state is None or address in fed or market.asset.symbol in disputed or not oldest <= state.timestamp <= latest:
             continue
-        if address not in case.deployment.feeds and oldest <= state.timestamp <= latest:
-            said = adapter_of(market).price_usd_e8(state) or 0
-            prices[address] = max(said, prices.get(address, 0))
-    return {address: price for address, price in prices.items() if price}
+        said = adapter_of(market).price_usd_e8(state)
+        if said is not None and said > prices.get(address, 0):
+            prices[address] = said
+    return prices
 
 
 def unpriced(case: Case, asset: Asset) -> str:
@@ -238,12 +256,12 @@ def usd_e8_down(amount: Amount, price_usd_e8: int) -> int:
 
 def spend_usd_e8(case: Case) -> int:
     """What the plan counts against the day's cap. Raises IncompleteRead where something is unpriced."""
-    return sum([value_usd_e8(case, amount) for _, amount in spends(case)])
+    return sum([value_usd_e8(case, amount) for _, amount in case.spending])
 
 
-def native_of(case: Case) -> Asset | None:
+def native_of(deployment: Deployment) -> Asset | None:
     """The chain's own coin, where the deployment names it."""
-    return next((asset for asset in case.deployment.assets if asset.address == NATIVE), None)
+    return next((asset for asset in deployment.assets if asset.address == NATIVE), None)
 
 
 def gas_wei(case: Case) -> int:
@@ -255,6 +273,10 @@ def gas_wei(case: Case) -> int:
 
 def gas_usd_e8(case: Case) -> int | None:
     """The same in dollars, rounded up; None while the native coin has no fresh price."""
-    native = native_of(case)
-    price = price_usd_e8(case, native) if native is not None else None
+    price = native_usd_e8(case)
     return None if price is None else mul_div_up(gas_wei(case), price, WAD)
+
+
+def native_usd_e8(case: Case) -> int | None:
+    """The price of the chain's own coin; None while it has no fresh one."""
+    return case.prices.get(NATIVE) if case.native is not None else None

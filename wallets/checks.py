@@ -5,7 +5,7 @@ and of what is borrowed; a rotation's supply counts although its withdrawal came
 revocations count nothing, and no exposure rule blocks them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from types import NoneType
 from typing import Final, TypeAlias
 
 from strategies.domain import (
@@ -36,12 +36,10 @@ from wallets.case import (
     CLOCK_SKEW_SECONDS,
     Case,
     Fees,
-    market_actions,
-    only_revokes,
     price_usd_e8,
     spend_usd_e8,
-    spends,
     state_of,
+    supplied_raw,
     unpriced,
     usd,
     value_usd_e8,
@@ -81,8 +79,8 @@ WEIGHED: Final[Mapping[type[Action], tuple[str, ...]]] = {  # where the rules he
 
 def right_chain(case: Case) -> Reasons:
     """Endpoint, policy and deployment name one chain; live value moves on listed testnets only."""
-    ids = {"endpoint": case.endpoint_chain_id, "policy": case.policy.chain_id, "deployment": case.deployment.chain_id}
-    if len(set(ids.values())) > 1:
+    if not case.endpoint_chain_id == case.policy.chain_id == case.deployment.chain_id:
+        ids = {"endpoint": case.endpoint_chain_id, "policy": case.policy.chain_id, "deployment": case.deployment.chain_id}
         said = ", ".join([f"the {name} says {chain_id}" for name, chain_id in ids.items()])
         return (Reason("chain", f"not one chain: {said}"),)
     if case.fees is not None and case.endpoint_chain_id not in TESTNETS:
@@ -93,6 +91,8 @@ def right_chain(case: Case) -> Reasons:
 
 def readable(case: Case) -> Reasons:
     """Every call was read back, by an adapter, to its last byte."""
+    if NoneType not in case.kinds:
+        return ()
     return tuple(
         [
             reason
@@ -122,7 +122,7 @@ def canonical(case: Case) -> Reasons:
 
 def allowed_markets(case: Case) -> Reasons:
     """Only the markets a person listed are touched, each pool of a path too."""
-    touched = [(at, market) for at, action in market_actions(case) for market in (action.market, *_further(action))]
+    touched = [(at, market) for at, action in case.touching for market in (action.market, *_further(action))]
     return tuple(
         [
             Reason("target", f"call {at} touches market {market.id}, which the policy's markets do not list")
@@ -140,7 +140,7 @@ def _further(action: Action) -> tuple[Market, ...]:
 def traded(case: Case) -> Reasons:
     """What no rule here can weigh yet is not signed: ranges, staking, and collateral in another asset."""
     reasons = []
-    for at, action in market_actions(case):
+    for at, action in case.touching:
         if not isinstance(action, Lending) and action.market.protocol not in WEIGHED.get(type(action), ()):
             text = f"call {at}: this wallet does not sign a {type(action).__name__} yet; it lends, borrows, trades and takes back"
             reasons.append(Reason("action", text))
@@ -153,7 +153,7 @@ def traded(case: Case) -> Reasons:
 def allowed_borrowing(case: Case) -> Reasons:
     """Only the listed markets are borrowed from."""
     reasons = []
-    for at, action in market_actions(case):
+    for at, action in case.touching:
         if isinstance(action, Borrow) and action.market.id not in case.policy.borrow_markets:
             text = f"call {at} borrows from {action.market.id}, which the policy's borrow_markets do not list"
             reasons.append(Reason("borrow", text))
@@ -172,7 +172,7 @@ def only_to_treasury(case: Case) -> Reasons:
 
 def no_native_value(case: Case) -> Reasons:
     """The native coin goes along only where an action gives exactly it."""
-    given = {at: amount.raw for at, amount in spends(case) if amount.asset.address == NATIVE}
+    given = {at: amount.raw for at, amount in case.spending if amount.asset.address == NATIVE}
     return tuple(
         [
             Reason("value", f"call {at} to {call.target} carries {call.value_wei} wei; it must carry {given.get(at, 0)}")
@@ -186,7 +186,7 @@ def right_length(case: Case) -> Reasons:
     """Something to do, and not too much of it. There may be more to revoke than a plan may do: no limit keeps it standing."""
     if not case.calls:
         return (Reason("plan", "the plan has no calls"),)
-    if len(case.calls) > case.policy.max_calls and not only_revokes(case):
+    if len(case.calls) > case.policy.max_calls and not case.only_revokes:
         return (Reason("plan", f"the plan has {len(case.calls)} calls; max_calls is {case.policy.max_calls}"),)
     return ()
 
@@ -213,7 +213,7 @@ def fresh(case: Case) -> Reasons:
 def priced(case: Case) -> Reasons:
     """What leaves or is borrowed has a fresh price. Unpriced is refused, never worth zero."""
     reasons = []
-    for asset in dict.fromkeys([amount.asset for _, amount in spends(case)]):
+    for asset in dict.fromkeys([amount.asset for _, amount in case.spending]):
         if price_usd_e8(case, asset) is None:
             reasons.append(Reason("price", unpriced(case, asset)))
     return tuple(reasons)
@@ -225,7 +225,7 @@ def within_transaction_cap(case: Case) -> Reasons:
     return tuple(
         [
             Reason("cap-transaction", f"call {at} spends {usd(worth)}; max_transaction_usd is {limit:,}")
-            for at, amount in spends(case)
+            for at, amount in case.spending
             if (worth := value_usd_e8(case, amount)) > limit * USD_E8
         ]
     )
@@ -244,8 +244,10 @@ def within_day_cap(case: Case) -> Reasons:
 
 def within_market_cap(case: Case) -> Reasons:
     """No market that is supplied to holds more than the cap afterwards. Withdrawing is never blocked."""
+    if Supply not in case.kinds:
+        return ()
     reasons, limit = [], case.policy.max_market_usd
-    supplied = {action.market.id: action.market for _, action in market_actions(case) if isinstance(action, Supply)}
+    supplied = {action.market.id: action.market for _, action in case.touching if isinstance(action, Supply)}
     for market in supplied.values():
         before_raw, after_raw = _supplied_raw(case, market)
         worth = value_usd_e8(case, Amount(market.asset, after_raw)) if after_raw > before_raw else 0
@@ -279,7 +281,7 @@ def simulated(case: Case) -> Reasons:
 def as_intended(case: Case) -> Reasons:
     """What leaves, and every share and debt, equals the intent; what arrives may lack the named rounding bound, no more. A trade
     gives at most and gets at least what it says."""
-    if case.expected is None or case.effects is None:
+    if case.expected is None or case.effects is None or case.expected.changes == case.effects.changes:
         return ()
     bounds, open_ended, reasons = _arrival_bounds(case), _open_ended(case), []
     meant, found = _by_name(case.expected), _by_name(case.effects)
@@ -293,9 +295,8 @@ def as_intended(case: Case) -> Reasons:
 
 def _supplied_raw(case: Case, market: Market) -> tuple[int, int]:
     """What is supplied to a market before and after the plan, by what its actions say. A debt there lessens nothing of it."""
-    supplied = replace(case.portfolio.position(market), debt_raw=0)
-    before_raw = after_raw = adapter_of(market).value_raw(state_of(case, market), supplied)
-    for _, action in market_actions(case):
+    before_raw = after_raw = supplied_raw(state_of(case, market), case.portfolio.position(market))
+    for _, action in case.touching:
         if action.market.id == market.id and isinstance(action, Supply | Withdraw):
             moved_raw = worth_raw(case, market, action.amount, after_raw)
             after_raw += moved_raw if isinstance(action, Supply) else -moved_raw
@@ -306,7 +307,7 @@ def _arrival_bounds(case: Case) -> Mapping[Address, int]:
     """How much less than modelled may arrive of each token; of the chain's own coin, a rollup's fee for data is missing where the
     simulation takes it."""
     bounds: dict[Address, int] = {NATIVE: sum(case.fees.data_fees_wei or ()) if case.fees is not None else 0}
-    for _, action in market_actions(case):
+    for _, action in case.touching:
         if isinstance(action, Withdraw | Borrow):
             token = action.market.asset.address
             bounds[token] = bounds.get(token, 0) + adapter_of(action.market).arrival_bound_raw
@@ -316,7 +317,7 @@ def _arrival_bounds(case: Case) -> Mapping[Address, int]:
 def _open_ended(case: Case) -> frozenset[Address]:
     """The tokens of which the account may be left with more than its plan says."""
     found: set[Address] = set()
-    for _, action in market_actions(case):
+    for _, action in case.touching:
         match action:
             case Swap(least_out=got):
                 found.add(got.asset.address)

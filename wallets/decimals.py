@@ -6,7 +6,7 @@ from typing import Final
 
 from strategies.domain import NATIVE, Asset, Deployment
 from strategies.protocols.adapter import Call, Function
-from wallets.case import Case, reduces
+from wallets.case import Case
 from wallets.endpoints import Endpoint
 from wallets.wallet import Reason
 
@@ -25,7 +25,7 @@ def otherwise(endpoint: Endpoint, deployment: Deployment, assets: Iterable[Asset
 
 def denominated(case: Case) -> tuple[Reason, ...]:
     """Every token that the plan touches has the decimals that a person wrote down."""
-    if reduces(case.actions):
+    if case.only_reduces or not case.mismeasured:
         return ()
     return tuple([Reason("token", why) for why in case.mismeasured])
 

@@ -111,7 +111,7 @@ def _gathered(
         changed=(*_changed(endpoint, deployment, actions, depended, reading), *stands),
         mismeasured=decimals.otherwise(endpoint, deployment, [one for one in deployment.assets if one.address in depended]),
         payer_wei=payer_wei,
-        after=(modelled.reading_after.states, modelled.portfolio_after) if modelled is not None else None,
+        steps=modelled.steps if modelled is not None else None,
         wish=asked.wish,
         screening=screening.look(policy.compliance.screening),
     )

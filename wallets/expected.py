@@ -36,19 +36,22 @@ TRANSFER_GAS: Final = 65_000
 
 @dataclass(frozen=True, slots=True)
 class Modelled:
-    """The effects, and the world and the account after the last call. Each state after carries its own time."""
+    """The effects, the world and the account after the last call, and every step on the way. Each state carries its own time."""
 
     effects: Effects
     reading_after: Reading
     portfolio_after: Portfolio
     transfers: tuple[TokenTransfer, ...]
     timestamps: tuple[int, ...]  # a call
+    steps: tuple["Step", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The markets, the account and its allowances after one action, and the tokens it moved."""
+    """The markets, the account and its allowances after one action, the tokens it moved, and the markets as it found them: the
+    one it touches accrued to its time, so that what it changes holds no interest."""
 
+    found: tuple[MarketState | None, ...]
     states: tuple[MarketState | None, ...]
     portfolio: Portfolio
     allowances: tuple[Allowance, ...]  # none of them zero
@@ -72,7 +75,7 @@ def expected_effects(
     timestamps = tuple([timestamp + at * seconds_per_call for at in range(len(read))])
     walked = walk(read, reading, portfolio, deployment=deployment, account=account, timestamps=timestamps, standing=standing)
     steps = tuple(walked)
-    last = steps[-1] if steps else Step(reading.states, portfolio, standing, ())
+    last = steps[-1] if steps else Step(reading.states, reading.states, portfolio, standing, ())
     effects = Effects(
         changes=_changes(portfolio, last.portfolio),
         allowances=tuple(sorted(last.allowances, key=_pair)),
@@ -86,6 +89,7 @@ def expected_effects(
         portfolio_after=_in_order(deployment, last.portfolio),
         transfers=tuple([transfer for step in steps for transfer in step.transfers]),
         timestamps=timestamps,
+        steps=steps,
     )
 
 
@@ -100,7 +104,7 @@ def walk(
     standing: tuple[Allowance, ...] = (),
 ) -> Iterator[Step]:
     """What holds after each action, one after the other. Raises ProtocolError at the first that reverts."""
-    step = Step(reading.states, portfolio, standing, ())
+    step = Step(reading.states, reading.states, portfolio, standing, ())
     for action, timestamp in zip(actions, timestamps, strict=True):
         match action:
             case Approve(Amount(asset, raw), spender):
@@ -108,10 +112,10 @@ def walk(
             case Revoke(asset, spender):
                 step = _allowing(step, asset, spender, 0)
             case RevokeOperator() | RevokeToken() | RevokePermit() | Lockdown():
-                step = replace(step, transfers=())
+                step = Step(step.states, step.states, step.portfolio, step.allowances, ())
             case Transfer(Amount(asset, raw), recipient):
                 sent = TokenTransfer(asset, account, recipient, raw)
-                step = Step(step.states, _paid(step.portfolio, asset, -raw), step.allowances, (sent,))
+                step = Step(step.states, step.states, _paid(step.portfolio, asset, -raw), step.allowances, (sent,))
             case _:
                 step = _applied(step, action, deployment=deployment, account=account, timestamp=timestamp)
         yield step
@@ -127,28 +131,29 @@ def _applied(step: Step, action: MarketAction, *, deployment: Deployment, accoun
     """One action on its market, accrued to the time it happens."""
     market, adapter = action.market, adapter_of(action.market)
     at = market_index(deployment, market)
-    state = step.states[at]
+    found, state = step.states, step.states[at]
     if state is None:
         raise UnsupportedState(market_id=market.id, what="it could not be read")
     if timestamp < state.timestamp:
         raise ActionRefused(market_id=market.id, why=f"its state is of {timestamp - state.timestamp} s after the plan")
     if timestamp > state.timestamp:
         state = adapter.accrue(state, timestamp - state.timestamp)
+        found = touched_states(found, at, state)
     done = adapter.apply(state, step.portfolio.position(market), action)
     portfolio, allowances, spender = _held(step.portfolio, done.held), step.allowances, adapter.spender(action)
     for amount in done.moved:
         portfolio = _paid(portfolio, amount.asset, amount.raw)
-        spender = adapter.spender(action)
         if amount.raw < 0 and amount.asset.address not in (NATIVE, spender):  # a token burns its own without an allowance
             allowances = _used_up(allowances, market, spender, Amount(amount.asset, -amount.raw))
     keeper = adapter.units(market)[0]
     transfers = tuple([_transfer(keeper, account, amount) for amount in done.moved])
-    return Step(touched_states(step.states, at, done.state), portfolio, allowances, transfers)
+    return Step(found, touched_states(step.states, at, done.state), portfolio, allowances, transfers)
 
 
 def touched_states(states: tuple[MarketState | None, ...], at: int, touched: MarketState) -> tuple[MarketState | None, ...]:
-    """All markets after one of them was touched."""
-    others = [None if state is None else beside(state, touched) for state in states]
+    """All markets after one of them was touched: itself, and of those beside it, which only vaults and what they lend to are."""
+    is_vault = touched.market.wraps != ()
+    others = [beside(state, touched) if state is not None and (is_vault or state.market.wraps) else state for state in states]
     return (*others[:at], touched, *others[at + 1 :])
 
 
@@ -189,7 +194,7 @@ def _pair(allowance: Allowance) -> tuple[Address, Address]:
 
 
 def _allowing(step: Step, asset: Asset, spender: Address, raw: int) -> Step:
-    return Step(step.states, step.portfolio, _allowed(step.allowances, asset.address, spender, raw), ())
+    return Step(step.states, step.states, step.portfolio, _allowed(step.allowances, asset.address, spender, raw), ())
 
 
 def _allowed(before: tuple[Allowance, ...], token: Address, spender: Address, raw: int) -> tuple[Allowance, ...]:

@@ -6,16 +6,15 @@ Look-through: what lies in a vault counts in full for every protocol it lends to
 deployment says what it is a form of. What has no price counts nothing towards everything, so each other part of it is larger."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from strategies.domain import NATIVE, Amount, Asset, Market, Position, Repay, written
 from strategies.protocols.registry import adapter_of
 from strategies.units import BPS, USD_E8, mul_div_up
 from strategies.unwind import GROWTH_SECONDS
-from wallets.case import Case, World, price_usd_e8, reduces, usd
+from wallets.case import Case, World, price_usd_e8, state_in, supplied_raw, usd
 from wallets.policy import Policy
-from wallets.steps import state_in, worlds
+from wallets.steps import worlds
 from wallets.wallet import Reason
 
 Key: TypeAlias = tuple[str, str]  # a kind and a name
@@ -35,10 +34,10 @@ MOST_BPS: Final[Mapping[str, Callable[[Policy], int]]] = {
 
 def within_exposure(case: Case) -> tuple[Reason, ...]:
     """No plan makes more depend on one protocol or issuer than the dollars, or on one protocol, asset or issuer than the part."""
-    if case.after is None or reduces(case.actions):
+    if case.after is None or case.only_reduces:
         return ()
     after = _books(case, case.after)
-    if not any(_is_beyond(case, key, after) for key in after if key != EVERYTHING):
+    if not _is_beyond(case.policy, after):
         return ()
     before = _books(case, (case.reading.states, case.portfolio))
     grown = [(key, worth) for key, worth in sorted(after.items()) if key != EVERYTHING and worth > before.get(key, 0)]
@@ -48,17 +47,21 @@ def within_exposure(case: Case) -> tuple[Reason, ...]:
     )
 
 
-def _is_beyond(case: Case, key: Key, after: Books) -> bool:
-    """Whether anything about it is above a limit, however it came to be so."""
-    kind, worth = key[0], after[key]
-    too_many = kind in MOST_USD and worth > MOST_USD[kind](case.policy) * USD_E8
-    return too_many or worth * BPS > after[EVERYTHING] * MOST_BPS[kind](case.policy)
+def _is_beyond(policy: Policy, after: Books) -> bool:
+    """Whether anything is above a limit, however it came to be so: asked of every plan, so without a word for each."""
+    most_e8 = {kind: limit(policy) * USD_E8 for kind, limit in MOST_USD.items()}
+    most_bps = {kind: limit(policy) * after[EVERYTHING] for kind, limit in MOST_BPS.items()}
+    return any(
+        worth * BPS > most_bps[kind] or (kind in most_e8 and worth > most_e8[kind])
+        for (kind, _), worth in after.items()
+        if kind in most_bps
+    )
 
 
 def repays_what_is_owed(case: Case) -> tuple[Reason, ...]:
     """Where more is paid back than is owed and the market takes the rest as a supply, no limit would count it. What a debt may
     grow by until it is paid is no such rest."""
-    if case.after is None or not any(isinstance(action, Repay) for action in case.actions):
+    if case.after is None or Repay not in case.kinds:
         return ()
     reasons = []
     for at, (action, before, after) in enumerate(worlds(case)):
@@ -73,8 +76,7 @@ def _rest_raw(case: Case, market: Market, before: World, after: World) -> int:
     """What a repayment adds to what is supplied, less what the debt may grow by meanwhile. Raises IncompleteRead."""
     state, held, adapter = state_in(case, before, market), before[1].position(market), adapter_of(market)
     debt = Position(market, 0, held.debt_raw)
-    had_raw = adapter.value_raw(state, replace(held, debt_raw=0))
-    has_raw = adapter.value_raw(state_in(case, after, market), replace(after[1].position(market), debt_raw=0))
+    had_raw, has_raw = supplied_raw(state, held), supplied_raw(state_in(case, after, market), after[1].position(market))
     growth_raw = adapter.value_raw(state, debt) - adapter.value_raw(adapter.accrue(state, GROWTH_SECONDS), debt)
     return has_raw - had_raw - growth_raw
 
@@ -103,11 +105,11 @@ def _books(case: Case, world: World) -> Books:
         if amount.raw:
             _count(worth, _of_asset(case, amount.asset), _usd(case, amount.asset, amount.raw))
     for held in portfolio.positions:
-        adapter, market, state = adapter_of(held.market), held.market, state_in(case, world, held.market)
-        supplied = adapter.value_raw(state, replace(held, debt_raw=0))
+        market, state = held.market, state_in(case, world, held.market)
+        supplied = supplied_raw(state, held)
         _count(worth, (*_of_asset(case, market.asset), *_of_market(case, market)), _usd(case, market.asset, supplied))
         if held.debt_raw:
-            owed = supplied - adapter.value_raw(state, held)
+            owed = supplied - adapter_of(market).value_raw(state, held)
             worth[EVERYTHING] -= _usd(case, market.asset, owed)
         for amount in held.collateral:
             _count(worth, (*_of_asset(case, amount.asset), *_of_market(case, market)), _usd(case, amount.asset, amount.raw))

@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Final
 
 from strategies.units import GWEI, USD_E8, WAD, mul_div_up
-from wallets.case import Case, Fees, gas_usd_e8, gas_wei, market_actions, native_of, only_revokes, price_usd_e8, reduces, usd
+from wallets.case import Case, Fees, gas_usd_e8, gas_wei, native_usd_e8, usd
 from wallets.wallet import Reason
 
 UNUSUAL: Final = 3  # times an adapter's own figure
@@ -32,7 +32,7 @@ def affordable(case: Case) -> tuple[Reason, ...]:
         if limit > policy.max_gas_per_transaction:
             text = f"call {at} may burn {limit:,} gas; max_gas_per_transaction is {policy.max_gas_per_transaction:,}"
             reasons.append(Reason("gas", text))
-    if fees.data_fees_wei is None and not only_revokes(case):
+    if fees.data_fees_wei is None and not case.only_revokes:
         reasons.append(Reason("gas", "the rollup does not say what it asks for data: its gas price oracle must answer"))
     return (*reasons, *_too_much_gas(case, fees), *_too_dear(case, fees))
 
@@ -47,9 +47,8 @@ def _too_much_gas(case: Case, fees: Fees) -> Iterator[Reason]:
 
 def _too_dear(case: Case, fees: Fees) -> Iterator[Reason]:
     """What one transaction may cost; revocations leave at any price."""
-    native, cap = native_of(case), case.policy.max_transaction_gas_usd
-    price = price_usd_e8(case, native) if native is not None else None
-    if price is None or only_revokes(case):
+    price, cap = native_usd_e8(case), case.policy.max_transaction_gas_usd
+    if price is None or case.only_revokes:
         return
     for at, (limit, data_wei) in enumerate(zip_longest(fees.gas_limits, fees.data_fees_wei or (), fillvalue=0)):
         if (cost := mul_div_up(limit * fees.max_fee_wei + data_wei, price, WAD)) > cap * USD_E8:
@@ -59,14 +58,14 @@ def _too_dear(case: Case, fees: Fees) -> Iterator[Reason]:
 def ordinary_gas(case: Case) -> tuple[Reason, ...]:
     """An action burns about what such actions burn: far more of it is somebody else's work at our cost. What only takes back, and
     allowances, may cost what they cost."""
-    if case.fees is None or case.effects is None or case.expected is None or reduces(case.actions):
+    if case.fees is None or case.effects is None or case.expected is None or case.only_reduces:
         return ()
     wrapping = 0 if case.policy.safe is None else ROLE_GAS
     needed, usual = case.effects.gas_used, case.expected.gas_used
     return tuple(
         [
             Reason("gas", f"call {at} burns {needed[at]:,} gas, such a call about {usual[at] + wrapping:,}: look at what it does")
-            for at, _ in market_actions(case)
+            for at, _ in case.touching
             if at < len(needed) and needed[at] > UNUSUAL * (usual[at] + wrapping)
         ]
     )
@@ -74,7 +73,7 @@ def ordinary_gas(case: Case) -> tuple[Reason, ...]:
 
 def within_gas_budget(case: Case) -> tuple[Reason, ...]:
     """The worst this plan can burn fits into the day's gas budget."""
-    if case.fees is None or only_revokes(case):
+    if case.fees is None or case.only_revokes:
         return ()
     limit = case.policy.max_day_gas_usd
     burn = gas_usd_e8(case)
@@ -93,10 +92,9 @@ def reserve_kept(case: Case) -> tuple[Reason, ...]:
     if cost_wei == 0:
         return ()
     carried_wei = sum([call.value_wei for call in case.calls]) if case.payer_wei is None else 0
-    ether = native_of(case)
-    own_wei = case.portfolio.idle_raw(ether) if ether is not None else 0
+    own_wei = case.portfolio.idle_raw(case.native) if case.native is not None else 0
     held_wei = own_wei if case.payer_wei is None else case.payer_wei
-    reserve_wei = 0 if only_revokes(case) or case.reduced else case.policy.min_native_reserve_wei
+    reserve_wei = 0 if case.only_revokes or case.reduced else case.policy.min_native_reserve_wei
     if held_wei - carried_wei - cost_wei < reserve_wei:
         carried = f" and the calls carry {carried_wei / WAD:,.6f}" if carried_wei else ""
         costs = f"gas may cost {cost_wei / WAD:,.6f}{carried} of the {held_wei / WAD:,.6f} native coins held"

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from wallets.case import Case, Fees, spend_usd_e8
-from wallets.checks import CHECKS, Check
+from wallets.checks import CHECKS
 from wallets.people import moves_of, people_for
 from wallets.policy import Policy, policy_digest
 from wallets.wallet import Approved, Reason, Refused, Verdict, approval_digest
@@ -18,18 +18,14 @@ _POLICIES: Final = 8  # a process has one policy; tests have a few
 
 def judge(case: Case) -> Verdict:
     """Every reason, or a yes bound to the bytes until it expires. Never raises."""
-    reasons = tuple([reason for check in CHECKS for reason in _asked(check, case)])
-    if reasons:
-        return Refused(case.intent, reasons)
-    return _approved(case)
-
-
-def _asked(check: Check, case: Case) -> tuple[Reason, ...]:
-    try:
-        return check(case)
-    except Exception as error:  # noqa: BLE001 a check that breaks has not said yes
-        text = f"the check {check.__name__} could not answer: {type(error).__name__}: {error}"
-        return (Reason(check.__name__.replace("_", "-"), text[:500]),)
+    reasons = list[Reason]()
+    for check in CHECKS:
+        try:
+            reasons += check(case)
+        except Exception as error:  # noqa: BLE001 a check that breaks has not said yes
+            text = f"the check {check.__name__} could not answer: {type(error).__name__}: {error}"
+            reasons.append(Reason(check.__name__.replace("_", "-"), text[:500]))
+    return Refused(case.intent, tuple(reasons)) if reasons else _approved(case)
 
 
 def _approved(case: Case) -> Verdict:

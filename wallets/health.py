@@ -17,7 +17,7 @@ Pools: TypeAlias = Mapping[str, tuple[int, int]]  # by scope: what counts as col
 def healthy(case: Case) -> tuple[Reason, ...]:
     """Where anything is owed, no step may leave the account below the floor, unless it leaves it no worse than it found it."""
     owes = any(held.debt_raw for held in case.portfolio.positions)
-    if case.expected is None or not (owes or any(isinstance(action, Borrow) for action in case.actions)):
+    if case.steps is None or not (owes or Borrow in case.kinds):
         return ()
     reasons: list[Reason] = []
     for at, (action, found, left) in enumerate(worlds(case)):

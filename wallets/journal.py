@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from math import isnan
 from typing import Final, Protocol, TypeAlias
 
 from strategies.decide import Decision
@@ -23,6 +24,7 @@ Content: TypeAlias = Mapping[str, object]  # plain JSON values, as wire.plain ma
 
 UNCHAINED: Final = "it does not follow the line before: that one was edited, or this one moved"
 
+_AT_ONCE: Final = nullcontext()  # memory holds all of a line or nothing
 _COLUMNS: Final = ("supply_apr", "borrow_apr", "utilisation", "available")
 
 
@@ -51,7 +53,7 @@ class Memory:
         self._head = (0, "")
 
     def transaction(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return _AT_ONCE
 
     def head(self) -> tuple[int, str]:
         return self._head
@@ -109,8 +111,9 @@ class Journal:
 
 
 def line_of(*, seq: int, kind: str, timestamp: int, content: Content, previous: str) -> str:
-    """One line's canonical text."""
-    return wire.canonical({"at": timestamp, "content": content, "kind": kind, "previous": previous, "seq": seq})
+    """One line's canonical text, its keys in their order. Raises MalformedRecord."""
+    said, named, before = wire.canonical(content), wire.canonical(kind), wire.canonical(previous)
+    return f'{{"at":{timestamp},"content":{said},"kind":{named},"previous":{before},"seq":{seq}}}'
 
 
 def hash_of(line: str) -> str:
@@ -149,20 +152,17 @@ def fault_of(line: str, seq: int, previous: str) -> str:
 
 def observation_content(seen: Observation) -> Content:
     """A digest of all that was looked at, and what a person wants to see of it."""
-    columns = {name: seen.now(name) for name in _COLUMNS}
+    timestamp, block, base_fee_wei, columns = seen.timestamp, seen.block, seen.base_fee_wei, list(map(seen.now, _COLUMNS))
     prices = {asset.symbol: price for asset in seen.deployment.assets if (price := seen.usd_e8(asset)) is not None}
     held = _portfolio_content(seen.portfolio)
-    said = [seen.timestamp, seen.block, seen.base_fee_wei, prices, held, seen.moved_at]
-    digest = hashlib.sha256(wire.canonical(said).encode())
-    for column in columns.values():
-        digest.update((column + 0.0).tobytes())  # one zero, whatever its sign
-    digest.update(seen.fresh_now().tobytes())
+    said = wire.canonical([timestamp, block, base_fee_wei, prices, held, seen.moved_at])
+    floats = [(column + 0.0).tobytes() for column in columns]  # one zero, whatever its sign
     return {
-        "block": seen.block,
-        "timestamp": seen.timestamp,
-        "base_fee_wei": wire.plain(seen.base_fee_wei),
-        "digest": digest.hexdigest(),
-        "supply_apr": wire.plain(tuple(columns["supply_apr"].tolist())),
+        "block": block,
+        "timestamp": timestamp,
+        "base_fee_wei": wire.plain(base_fee_wei),
+        "digest": hashlib.sha256(b"".join([said.encode(), *floats, seen.fresh_now().tobytes()])).hexdigest(),
+        "supply_apr": [None if isnan(apr) else apr for apr in columns[0].tolist()],
         "prices_usd_e8": prices,
         "held": held,
     }
@@ -170,15 +170,15 @@ def observation_content(seen: Observation) -> Content:
 
 def _portfolio_content(portfolio: Portfolio) -> dict[str, object]:
     """Amounts by symbol, claims by market, and what backs debts, where anything does."""
-    backing = {
-        held.market.id: {amount.asset.symbol: str(amount.raw) for amount in held.collateral}
-        for held in portfolio.positions
-        if held.collateral
-    }
-    return {
+    content: dict[str, object] = {
         "idle": {idle.asset.symbol: str(idle.raw) for idle in portfolio.idle},
         "claims": {held.market.id: [str(held.shares_raw), str(held.debt_raw)] for held in portfolio.positions},
-    } | ({"collateral": backing} if backing else {})
+    }
+    if backing := [held for held in portfolio.positions if held.collateral]:
+        content["collateral"] = {
+            held.market.id: {amount.asset.symbol: str(amount.raw) for amount in held.collateral} for held in backing
+        }
+    return content
 
 
 def decision_content(decision: Decision) -> Content:

@@ -11,7 +11,7 @@ from strategies.protocols import registry
 from strategies.protocols.adapter import Call
 from strategies.units import MAX_UINT256, USD_E8
 from wallets import evidence, guard, intake, operators, safe, second, sending, settling, wire
-from wallets.case import Case, gas_usd_e8, only_revokes, reduces, revokes, spend_usd_e8
+from wallets.case import Case, gas_usd_e8, reduces, revokes, spend_usd_e8
 from wallets.evidence import Asked
 from wallets.foreign import quoted
 from wallets.journal import receipt_content, verdict_content
@@ -221,7 +221,7 @@ class LiveWallet:
             gas_usd_e8=gas_usd_e8(case) or 0,
             now=case.now,
             max_day_usd_e8=policy.max_day_usd * USD_E8,
-            max_day_gas_usd_e8=MAX_UINT256 if only_revokes(case) else policy.max_day_gas_usd * USD_E8,
+            max_day_gas_usd_e8=MAX_UINT256 if case.only_revokes else policy.max_day_gas_usd * USD_E8,
             moves=tuple(moves_of(case)),
         )
         if not reserved:

@@ -4,7 +4,7 @@ once. What only takes back is never too soon."""
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from wallets.case import Case, calls_digest, reduces
+from wallets.case import Case, calls_digest
 from wallets.people import moves_of
 from wallets.wallet import Reason
 
@@ -14,7 +14,7 @@ UNDOES: Final[Mapping[str, str]] = {"in": "out", "out": "in"}
 
 def paced(case: Case) -> tuple[Reason, ...]:
     """Not too many plans, no round trips, no repetition, as of what the wallet itself did."""
-    if reduces(case.actions):
+    if case.only_reduces or not case.past:
         return ()
     return (*_too_many(case), *_reversals(case), *_repetition(case))
 
@@ -48,7 +48,7 @@ def _turned(pair: str) -> str:
 
 def _repetition(case: Case) -> Iterator[Reason]:
     seconds = case.policy.pace.repeat_seconds
-    digest = calls_digest(case.calls) if case.past else ""
+    digest = calls_digest(case.calls)
     again = [move.at for move in case.past if move.calls == digest and move.intent != case.intent]
     if again and max(again) > case.now - seconds:
         yield Reason("pace", f"the same calls were made {case.now - max(again)} s ago; pace.repeat_seconds is {seconds}")

@@ -7,7 +7,20 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from strategies.domain import NATIVE, Action, Amount, Borrow, Deployment, Plan, Portfolio, Position, Repay, Supply, Withdraw
+from strategies.domain import (
+    NATIVE,
+    Action,
+    Address,
+    Amount,
+    Borrow,
+    Deployment,
+    Plan,
+    Portfolio,
+    Position,
+    Repay,
+    Supply,
+    Withdraw,
+)
 from strategies.errors import NotApproved, ProtocolError, UnsupportedState
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of, encode, parse
@@ -17,7 +30,9 @@ from wallets import guard, screening
 from wallets.case import Case
 from wallets.expected import Modelled, expected_effects, market_index, touched_states
 from wallets.policy import Policy, policy_digest
-from wallets.wallet import Approved, Move, Reason, Receipt, Refused, Transaction, Verdict, Yes, approval_digest
+from wallets.wallet import Approved, Move, Reason, Receipt, Refused, TokenTransfer, Transaction, Verdict, Yes, approval_digest
+
+NOBODY: Final[Address] = "0x" + "fe" * 20  # takes the fees that a touch is assumed to cost
 
 
 class World(Protocol):
@@ -44,7 +59,14 @@ class PaperWallet:
     """Implements Wallet on models. Its clock is the world's."""
 
     def __init__(
-        self, *, policy: Policy, deployment: Deployment, portfolio: Portfolio, world: World, seconds_per_call: int = 0
+        self,
+        *,
+        policy: Policy,
+        deployment: Deployment,
+        portfolio: Portfolio,
+        world: World,
+        seconds_per_call: int = 0,
+        touch_fee_raw: int = 0,
     ) -> None:
         self._policy: Final = policy
         self._policy_digest: Final = policy_digest(policy)
@@ -52,6 +74,7 @@ class PaperWallet:
         self._portfolio = portfolio
         self._world: Final = world
         self._seconds_per_call: Final = seconds_per_call
+        self._touch_fee_raw: Final = touch_fee_raw  # what each market that is touched is assumed to cost in its asset, beside gas
         self._executed: Final[set[str]] = set()
         self._past: tuple[Move, ...] = ()
         self._judged: _Judged | None = None
@@ -60,6 +83,10 @@ class PaperWallet:
     def portfolio(self) -> Portfolio:
         """What is held now."""
         return self._portfolio
+
+    def revalue(self, portfolio: Portfolio) -> None:
+        """What is held became this without a call of ours: interest that our own size thinned, or a liquidation."""
+        self._portfolio = portfolio
 
     def judge(self, plan: Plan, intent: str) -> Verdict:
         """The guard's verdict on the plan's calls, read back; effects are the models' own."""
@@ -94,7 +121,7 @@ class PaperWallet:
                 spent_day_usd_e8=self._spent_day_usd_e8(reading.timestamp),
                 gas_day_usd_e8=0,
                 paused="",
-                after=(modelled.reading_after.states, modelled.portfolio_after) if modelled is not None else None,
+                steps=modelled.steps if modelled is not None else None,
                 past=self._recent(reading.timestamp),
                 screening=screening.look(self._policy.compliance.screening),
             )
@@ -106,7 +133,8 @@ class PaperWallet:
         self._refuse_unless_ours(approved, reading.timestamp)
         modelled = self._modelled_again(approved, reading)
         fees_wei = [gas * reading.base_fee_wei for gas in modelled.effects.gas_used]
-        portfolio = _after_gas(modelled.portfolio_after, self._deployment, sum(fees_wei))
+        fees = self._touch_fees(approved)
+        portfolio = _after_fees(_after_gas(modelled.portfolio_after, self._deployment, sum(fees_wei)), fees)
         self._executed.add(approved.intent)
         self._past = (*self._recent(reading.timestamp), *[replace(move, at=reading.timestamp) for move in approved.moves])
         self._portfolio = portfolio
@@ -121,9 +149,16 @@ class PaperWallet:
                     )
                 ]
             ),
-            transfers=modelled.transfers,
+            transfers=(*modelled.transfers, *fees),
             complete=True,
         )
+
+    def _touch_fees(self, approved: Approved) -> tuple[TokenTransfer, ...]:
+        if not self._touch_fee_raw:
+            return ()
+        touched = {move.place for move in approved.moves}
+        markets = [market for market in self._deployment.markets if market.id in touched]
+        return tuple([TokenTransfer(market.asset, self._policy.account, NOBODY, self._touch_fee_raw) for market in markets])
 
     def _modelled(
         self, calls: tuple[Call, ...], actions: tuple[Action | None, ...], reading: Reading
@@ -192,6 +227,17 @@ def _after_gas(portfolio: Portfolio, deployment: Deployment, fee_wei: int) -> Po
         raise NotApproved(f"gas costs {fee_wei} wei and {held_wei} wei are held")
     left = Amount(coin, held_wei - fee_wei)
     return replace(portfolio, idle=tuple([left if idle.asset == coin else idle for idle in portfolio.idle]))
+
+
+def _after_fees(portfolio: Portfolio, fees: tuple[TokenTransfer, ...]) -> Portfolio:
+    """The account less assumed fees. Raises NotApproved where it cannot pay."""
+    for fee in fees:
+        idle_raw = portfolio.idle_raw(fee.asset)
+        if idle_raw < fee.raw:
+            raise NotApproved(f"a touch costs {fee.raw} and {idle_raw} base units of {fee.asset.symbol} are idle")
+        left = Amount(fee.asset, idle_raw - fee.raw)
+        portfolio = replace(portfolio, idle=tuple([left if idle.asset == fee.asset else idle for idle in portfolio.idle]))
+    return portfolio
 
 
 def _hash(approved: Approved, at: int) -> str:

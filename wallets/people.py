@@ -6,10 +6,11 @@ from typing import Final
 
 from strategies.domain import Action, Amount, Approve, Borrow, MarketAction, Revocation, Supply, Swap, SwapFor, Transfer, Withdraw
 from strategies.units import USD_E8
-from wallets.case import Case, calls_digest, price_usd_e8, spends, usd_e8_down, value_usd_e8
+from wallets.case import Case, calls_digest, price_usd_e8, usd_e8_down, value_usd_e8
 from wallets.wallet import Move
 
 PART_E8: Final = 10**8  # of what a trade gives
+ALLOWANCES: Final = (Approve, Revocation)
 
 
 def people_needed(case: Case) -> int:
@@ -24,27 +25,29 @@ def people_for(case: Case, moves: Sequence[Move]) -> int:
     largest = _largest_usd_e8(case, moves)
     if people.two_people_above_usd is not None and largest > people.two_people_above_usd * USD_E8:
         return 2
-    sends = any(isinstance(action, Transfer) for action in case.actions)
     attended = people.max_unattended_usd == 0 or largest > people.max_unattended_usd * USD_E8
-    return 1 if attended or sends else 0
+    return 1 if attended or Transfer in case.kinds else 0
 
 
 def _largest_usd_e8(case: Case, moves: Sequence[Move]) -> int:
     """The plan's whole spending, or what one place got with what it got lately, whichever is more. Raises IncompleteRead."""
     since = case.now - case.policy.people.gather_seconds
     earlier = [move for move in case.past if move.at > since and move.intent != case.intent]
+    whole = sum([move.usd_e8 for move in moves])
+    if not earlier:
+        return whole
     addresses = {market.id: market.address for market in case.deployment.markets}  # one contract is one place, whatever it takes
     spent = [(addresses.get(move.place, move.place), move.usd_e8) for move in (*earlier, *moves)]
     places = {addresses.get(move.place, move.place) for move in moves if move.usd_e8}
     gathered = [sum([usd_e8 for at, usd_e8 in spent if at == place]) for place in places]
-    return max(sum([move.usd_e8 for move in moves]), *gathered, 0)
+    return max([whole, *gathered])
 
 
 def moves_of(case: Case) -> Iterator[Move]:
     """What a plan does in each place, call by call. Raises IncompleteRead where something is unpriced."""
-    digest, worth = calls_digest(case.calls), {at: value_usd_e8(case, amount) for at, amount in spends(case)}
+    digest, worth = calls_digest(case.calls), {at: value_usd_e8(case, amount) for at, amount in case.spending}
     for at, action in enumerate(case.actions):
-        if action is not None and not isinstance(action, Approve | Revocation):
+        if action is not None and not isinstance(action, ALLOWANCES):
             place, way, pair = _place(action)
             yield Move(case.intent, place, way, worth.get(at, 0), loss_e8(case, action), digest, case.now, pair)
 

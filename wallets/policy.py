@@ -122,6 +122,10 @@ class Policy(BaseModel):
     operators: tuple[Operator, ...]
     safe: SafeAccount | None = None  # None: the account is its key's own
 
+    def __hash__(self) -> int:
+        """By the account alone: every verdict looks its policy up, and equality still compares all of it."""
+        return hash((self.chain_id, self.account))
+
     @model_validator(mode="after")
     def _coherent(self) -> "Policy":
         """A limit that can never bind, or never be met, is a mistake."""

@@ -7,7 +7,7 @@ from typing import Final
 from strategies.errors import SimulationReverted, SimulationUnavailable, UsufructError
 from wallets import reading as blocks
 from wallets import safe
-from wallets.case import Case, only_revokes
+from wallets.case import Case
 from wallets.endpoints import Endpoint
 from wallets.simulate import simulate
 from wallets.wallet import Effects, Reason
@@ -17,7 +17,7 @@ LAG_BLOCKS: Final = 2  # how far the endpoint that is asked first may be behind
 
 def agreed(case: Case) -> tuple[Reason, ...]:
     """What the second endpoint objects to, where there is one."""
-    return () if only_revokes(case) else case.objections
+    return () if case.only_revokes else case.objections
 
 
 def objections(second: Endpoint, case: Case) -> tuple[Reason, ...]:

@@ -1,18 +1,18 @@
 """What a stop lets pass. Halted: revocations. Reduce-only: also repayments, withdrawals to the wallet itself, and a supply that
 lifts a health factor from below its floor. Refuses everything else, and every way out that no rule here can weigh yet."""
 
-from strategies.domain import Action, Approve, Position, Repay, Revocation, Supply, Withdraw
+from strategies.domain import Approve, Position, Repay, Revocation, Supply, Withdraw
 from strategies.errors import IncompleteRead
 from strategies.protocols.registry import adapter_of
 from strategies.units import BPS
-from wallets.case import Case, World, only_revokes, state_of
-from wallets.expected import walk
+from wallets.case import Case, World, state_of
+from wallets.steps import worlds
 from wallets.wallet import Reason
 
 
 def not_paused(case: Case) -> tuple[Reason, ...]:
     """A stop holds until a person ends it, but never a revocation: it must leave no allowance behind."""
-    if case.paused and not only_revokes(case):
+    if case.paused and not case.only_revokes:
         return (Reason("paused", f"the wallet is paused: {case.paused}; an operator must resume it"),)
     if not case.reduced:
         return ()
@@ -41,33 +41,13 @@ def _passes(case: Case, at: int) -> bool:
 
 
 def _rescues(case: Case, at: int, supply: Supply) -> bool:
-    """Whether a supply finds what is owed there below the floor, and leaves it better covered. Raises IncompleteRead."""
-    before, after = _before(case, at), _before(case, at + 1)
-    if before is None or after is None:
+    """Whether a supply finds what is owed there below the floor, and leaves it better covered; a plan that the models refuse
+    rescues nothing. Raises IncompleteRead."""
+    if case.steps is None:
         return False
+    _, before, after = list(worlds(case))[at]
     (had, owed), (has, owes) = _pool(case, supply, before), _pool(case, supply, after)
     return owed > 0 and had * BPS < owed * case.policy.min_health_factor_bps and has * owed > had * owes
-
-
-def _before(case: Case, at: int) -> World | None:
-    """The markets and the account before a call; None where a call before it was not read."""
-    actions = list[Action]()
-    for action in case.actions[:at]:
-        if action is None:
-            return None
-        actions.append(action)
-    states, portfolio = case.reading.states, case.portfolio
-    for step in walk(
-        actions,
-        case.reading,
-        case.portfolio,
-        deployment=case.deployment,
-        account=case.policy.account,
-        timestamps=[case.reading.timestamp] * len(actions),
-        standing=case.standing,
-    ):
-        states, portfolio = step.states, step.portfolio
-    return states, portfolio
 
 
 def _pool(case: Case, supply: Supply, world: World) -> tuple[int, int]:

@@ -5,19 +5,16 @@ assets off their peg, late deadlines and old quotes. What only takes back is blo
 a claim of more worth: everything, and shares, still come out."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from strategies.domain import Amount, Asset, Borrow, Market, Supply, Swap, SwapFor, Withdraw
 from strategies.protocols import uniswap_router
-from strategies.protocols.registry import adapter_of
 from strategies.units import BPS, USD_E8, mul_div_down
-from wallets.case import Case, World, market_actions, price_usd_e8, spends, state_of, value_usd_e8
+from wallets.case import Case, Trade, World, price_usd_e8, state_in, state_of, supplied_raw, value_usd_e8
 from wallets.people import PART_E8, least_usd_e8, loss_e8
-from wallets.steps import state_in, worlds
+from wallets.steps import worlds
 from wallets.wallet import Reason
 
-Trade = Swap | SwapFor
 E8_BPS: Final = PART_E8 // BPS
 PROBE_USD: Final = 1_000  # what a pool is held against the oracles with: enough digits for any pair
 
@@ -26,7 +23,7 @@ def least_is_fair(case: Case) -> tuple[Reason, ...]:
     """A trade's least outcome is worth, by the oracles, what it gives less the slippage."""
     limit = case.policy.exchange.max_slippage_bps
     reasons = []
-    for at, action in _trades(case):
+    for at, action in case.trades:
         given, got = _ends(action)
         if price_usd_e8(case, got.asset) is None:
             reasons.append(Reason("price", f"call {at} trades for {got.asset.symbol}, which has no fresh price"))
@@ -58,8 +55,10 @@ def worth_kept(case: Case) -> tuple[Reason, ...]:
 
 def within_loss_budget(case: Case) -> tuple[Reason, ...]:
     """The losses that the day's trades may have made, and this plan's, stay under the budget."""
+    if not case.trades:
+        return ()
     limit = case.policy.exchange.max_loss_day_bps
-    own = sum([loss_e8(case, action) for _, action in _trades(case)])
+    own = sum([loss_e8(case, action) for _, action in case.trades])
     before = sum([move.loss_e8 for move in case.past if move.intent != case.intent])
     if own and before + own > limit * E8_BPS:
         text = f"the plan may lose {own / E8_BPS:,.1f} bps after {before / E8_BPS:,.1f} bps within 24 h"
@@ -74,13 +73,14 @@ def prices_agree(case: Case) -> tuple[Reason, ...]:
         return ()
     reasons = [
         Reason("price", f"call {at}: {why}")
-        for at, action in _trades(case)
+        for at, action in case.trades
         for pool in (action.market, *(action.via if isinstance(action, Swap) else ()))
         if (why := _apart(case, pool))
     ]
-    trading = {at for at, _ in _trades(case)}
-    for asset in dict.fromkeys([amount.asset for at, amount in spends(case) if at not in trading]):
-        pools = [pool for pool in case.deployment.markets if _is_pool_of(pool, asset)]
+    trading = {at for at, _ in case.trades}
+    for asset in {amount.asset.address: amount.asset for at, amount in case.spending if at not in trading}.values():
+        traders = [market for market in case.deployment.markets if market.protocol == uniswap_router.PROTOCOL]
+        pools = [pool for pool in traders if asset in (pool.asset, *pool.others)]
         if pools and all(_apart(case, pool) for pool in pools):
             reasons.append(Reason("price", f"no pool agrees with the oracle of {asset.symbol}: {_apart(case, pools[0])}"))
     return tuple(reasons)
@@ -88,8 +88,8 @@ def prices_agree(case: Case) -> tuple[Reason, ...]:
 
 def on_peg(case: Case) -> tuple[Reason, ...]:
     """Nothing new goes into an asset that should be worth a dollar and is not."""
-    floor, named, reasons = case.policy.exchange.min_peg_bps, set(case.policy.exchange.pegged), []
-    for asset in dict.fromkeys(_entered(case)):
+    floor, named, reasons = case.policy.exchange.min_peg_bps, case.policy.exchange.pegged, []
+    for asset in {asset.address: asset for asset in _entered(case)}.values():
         price = price_usd_e8(case, asset)
         if asset.symbol in named and price is not None and price * BPS < floor * USD_E8:
             text = f"{asset.symbol} is at {price / USD_E8:.4f} USD; exchange.min_peg_bps is {floor}"
@@ -100,7 +100,7 @@ def on_peg(case: Case) -> tuple[Reason, ...]:
 def in_time(case: Case) -> tuple[Reason, ...]:
     """A trade can be mined soon or never, and was planned on a block of just now."""
     limits, reasons = case.policy.exchange, []
-    for at, action in _trades(case):
+    for at, action in case.trades:
         ahead_seconds = action.deadline - case.now
         if not 0 <= ahead_seconds <= limits.max_deadline_seconds:
             text = f"call {at} may be mined until {ahead_seconds} s from now"
@@ -112,12 +112,6 @@ def in_time(case: Case) -> tuple[Reason, ...]:
     return tuple(reasons)
 
 
-def _trades(case: Case) -> Iterator[tuple[int, Trade]]:
-    for at, action in market_actions(case):
-        if isinstance(action, Swap | SwapFor):
-            yield at, action
-
-
 def _ends(trade: Trade) -> tuple[Amount, Amount]:
     """What a trade gives at most and gets at least."""
     return (trade.amount_in, trade.least_out) if isinstance(trade, Swap) else (trade.most_in, trade.amount_out)
@@ -125,7 +119,7 @@ def _ends(trade: Trade) -> tuple[Amount, Amount]:
 
 def _entered(case: Case) -> Iterator[Asset]:
     """The assets that a plan puts more trust in."""
-    for _, action in market_actions(case):
+    for _, action in case.touching:
         match action:
             case Supply(amount=amount) | Borrow(amount=amount):
                 yield amount.asset
@@ -136,15 +130,14 @@ def _entered(case: Case) -> Iterator[Asset]:
 def _supplied(case: Case, after: World) -> Iterator[tuple[Market, int, int]]:
     """What goes into each market, and what the claim there gains by it: over the whole plan where nothing is taken out of that
     market, else call by call, so that a withdrawal hides no loss."""
-    supplies = [action for _, action in market_actions(case) if isinstance(action, Supply)]
-    own = [action for action in supplies if action.amount.asset == action.market.asset]
-    taken = {action.market.id for _, action in market_actions(case) if isinstance(action, Withdraw)}
-    start, given = (case.reading.states, case.portfolio), dict[Market, int]()
-    for supply in own:
-        if supply.market.id not in taken:
-            given[supply.market] = given.get(supply.market, 0) + supply.amount.raw
-    for market, raw in given.items():
-        yield market, raw, _claim_raw(case, market, after) - _claim_raw(case, market, start)
+    if Supply not in case.kinds:
+        return
+    own = [action for _, action in case.touching if isinstance(action, Supply) and action.amount.asset == action.market.asset]
+    taken = {action.market.id for _, action in case.touching if isinstance(action, Withdraw)}
+    start = (case.reading.states, case.portfolio)
+    for market in {supply.market.id: supply.market for supply in own if supply.market.id not in taken}.values():
+        given_raw = sum([supply.amount.raw for supply in own if supply.market.id == market.id])
+        yield market, given_raw, _claim_raw(case, market, after) - _claim_raw(case, market, start)
     if any(supply.market.id in taken for supply in own):
         yield from _one_by_one(case, taken)
 
@@ -159,8 +152,7 @@ def _one_by_one(case: Case, taken: set[str]) -> Iterator[tuple[Market, int, int]
 
 def _withdrawn(case: Case) -> Iterator[tuple[Market, int, int]]:
     """What each withdrawal of an amount costs of its claim, and the amount."""
-    amounts = [action.amount for action in case.actions if isinstance(action, Withdraw)]
-    if not any(isinstance(amount, Amount) for amount in amounts):
+    if Withdraw not in case.kinds:
         return
     for action, before, after in worlds(case):
         match action:
@@ -170,11 +162,7 @@ def _withdrawn(case: Case) -> Iterator[tuple[Market, int, int]]:
 
 def _claim_raw(case: Case, market: Market, world: World) -> int:
     """What is supplied to a market, in its asset; what is owed there lessens nothing of it. Raises IncompleteRead."""
-    return adapter_of(market).value_raw(state_in(case, world, market), replace(world[1].position(market), debt_raw=0))
-
-
-def _is_pool_of(market: Market, asset: Asset) -> bool:
-    return market.protocol == uniswap_router.PROTOCOL and asset in (market.asset, *market.others)
+    return supplied_raw(state_in(case, world, market), world[1].position(market))
 
 
 def _apart(case: Case, pool: Market) -> str:

@@ -21,14 +21,14 @@ from strategies.domain import (
     Withdraw,
 )
 from strategies.revocations import Lockdown, RevokeOperator, RevokePermit, RevokeToken
-from wallets.case import Case, only_revokes
+from wallets.case import Case
 from wallets.wallet import Reason
 
 
 def unchanged(case: Case) -> tuple[Reason, ...]:
     """Nothing that the plan depends on changed since it was pinned. A change stops what it touches until a person pins it again;
     taking an allowance back never depends on it."""
-    return () if only_revokes(case) else reasons_of(case.changed)
+    return () if case.only_revokes else reasons_of(case.changed)
 
 
 def reasons_of(changes: Sequence[tuple[Address, str]]) -> tuple[Reason, ...]:

@@ -108,6 +108,8 @@ class Refused:
     reasons: tuple[Reason, ...]
 
 
+_compact: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 Verdict: TypeAlias = Approved | Refused
 
 
@@ -195,4 +197,4 @@ def approval_digest(
         effects.unexpected,
     ]
     content = [chain_id, account, done, shown, intent, policy_digest, expiry]
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_compact(content).encode()).hexdigest()

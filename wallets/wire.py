@@ -29,7 +29,7 @@ TAG: Final = "is"
 NOTHING: Final = typing.cast("Hashable", type(None))
 MAX_SAFE: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 _VERSIONS: Final = {version.name: version for version in VERSIONS.values()}
-_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def to_text(record: object) -> str:
@@ -41,7 +41,7 @@ def canonical(content: object) -> str:
     """The one text of plain JSON values: sorted keys, no spaces, ASCII. Raises MalformedRecord."""
     try:
         return _canonical(content)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:  # content that holds itself has no end
         raise MalformedRecord(kind="JSON", why=str(error)) from None
 
 
@@ -123,8 +123,10 @@ def _writer(kind: type) -> Callable[[Any], Plain]:
 
 
 def _write_record(names: tuple[str, ...], tag: str, value: object) -> Plain:
-    written: dict[str, Plain] = {name: plain(getattr(value, name)) for name in names}
-    written[TAG] = tag
+    written: dict[str, Plain] = {TAG: tag}
+    for name in names:
+        one = getattr(value, name)
+        written[name] = one if type(one) is str else plain(one)
     return written
 
 

@@ -176,7 +176,7 @@ def case(
         spent_day_usd_e8=0,
         gas_day_usd_e8=0,
         paused="",
-        after=(modelled.reading_after.states, modelled.portfolio_after) if modelled is not None else None,
+        steps=modelled.steps if modelled is not None else None,
     )
     return replace(made, **changes)
 

@@ -121,11 +121,13 @@ def test_debts_are_taken_from_everything() -> None:
 def _with_market(made: Case, changed: Market) -> Case:
     """The same case where a market is another."""
     markets = tuple(changed if market.id == changed.id else market for market in made.deployment.markets)
-    assert made.after is not None
-    states, portfolio = made.after
-    positions = tuple(replace(held, market=changed) if held.market.id == changed.id else held for held in portfolio.positions)
-    after = (states, replace(portfolio, positions=positions))
-    return replace(made, deployment=replace(made.deployment, markets=markets), after=after)
+    assert made.steps is not None
+    last = made.steps[-1]
+    positions = tuple(
+        replace(held, market=changed) if held.market.id == changed.id else held for held in last.portfolio.positions
+    )
+    steps = (*made.steps[:-1], replace(last, portfolio=replace(last.portfolio, positions=positions)))
+    return replace(made, deployment=replace(made.deployment, markets=markets), steps=steps)
 
 
 def test_collateral_counts_for_its_asset() -> None:

@@ -17,7 +17,7 @@ from tests.wallets.test_permissions import ACCOUNT as SAFE
 from tests.wallets.test_permissions import TABLE
 from tests.worlds import ONE, TWO
 from wallets import checks, guard, permissions, unreadable
-from wallets.case import Case, only_revokes, reduces
+from wallets.case import Case, reduces
 from wallets.endpoints import Log
 from wallets.evidence import _named
 from wallets.expected import REVOKE_GAS
@@ -63,9 +63,9 @@ def test_it_passes_under_every_stop_with_nothing_left_to_spend(action: GrantRevo
 @pytest.mark.parametrize("action", REVOCATIONS)
 def test_it_counts_as_what_takes_back_and_only_that(action: GrantRevocation) -> None:
     made = doing(action)
-    assert only_revokes(made)
+    assert made.only_revokes
     assert reduces((action, Withdraw(ONE, ALL)))
-    assert not only_revokes(doing(action, Withdraw(ONE, ALL)))
+    assert not doing(action, Withdraw(ONE, ALL)).only_revokes
     assert not reduces((Approve(usdc(1), STRANGER), action))
     assert people_needed(replace(made, policy=UNATTENDED)) == 0
     assert checks.paced(made) == ()

@@ -22,6 +22,7 @@ from wallets.journal import (
     decision_content,
     entry_content,
     hash_of,
+    line_of,
     observation_content,
     projection,
     receipt_content,
@@ -93,6 +94,23 @@ def test_refuses_what_is_no_line(line: str) -> None:
 def test_refuses_content_without_a_canonical_text() -> None:
     with pytest.raises(MalformedRecord):
         Journal().append("held", 0, {"reason": float("inf")})
+    endless: dict[str, object] = {}
+    endless["itself"] = endless
+    with pytest.raises(MalformedRecord):
+        Journal().append("held", 0, endless)
+
+
+@given(
+    st.integers(0, 2**63),
+    st.text(max_size=20),
+    st.dictionaries(
+        st.text(max_size=5), st.one_of(st.none(), st.integers(), st.text(), st.floats(allow_nan=False, allow_infinity=False))
+    ),
+)
+def test_a_line_is_the_canonical_text_of_its_five_parts(at: int, kind: str, content: dict[str, object]) -> None:
+    previous = hash_of("the line before")
+    parts = {"at": at, "content": content, "kind": kind, "previous": previous, "seq": 2}
+    assert line_of(seq=2, kind=kind, timestamp=at, content=content, previous=previous) == wire.canonical(parts)
 
 
 def test_a_store_keeps_lines_and_two_processes_may_append(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_supply_is_no_rescue_where_a_claim_beside_it_was_not_read() -> None:
 
 def test_what_no_adapter_reads_does_not_pass() -> None:
     assert not_paused(replace(under(), actions=(None,))) != ()
-    assert not_paused(replace(under(), actions=(None, Supply(AAVE_WETH, weth(5))), portfolio=SINKING)) != ()
+    assert not_paused(replace(under(), actions=(None, Supply(AAVE_WETH, weth(5))), steps=None, portfolio=SINKING)) != ()
     assert not_paused(replace(under(), actions=(Swap(ONE, usdc(1), weth(1), 1),))) != ()
 
 

@@ -129,8 +129,8 @@ def test_a_trade_is_planned_on_a_block_of_just_now() -> None:
 def test_a_deposit_is_worth_what_it_took() -> None:
     made = trading(Supply(AAVE_USDC, usdc(1_000)))
     assert rules(rules_of_trade.worth_kept, made) == []
-    assert made.after is not None
-    robbed = replace(made, after=(made.after[0], FUNDED))  # as if a vault gave no share for it
+    assert made.steps is not None
+    robbed = replace(made, steps=(*made.steps[:-1], replace(made.steps[-1], portfolio=FUNDED)))  # a vault that gave no share
     assert rules(rules_of_trade.worth_kept, robbed) == ["worth"]
 
 
