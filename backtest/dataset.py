@@ -1,12 +1,13 @@
 """Recorded rates as a tape with exact indices, and tapes as folders of mapped columns. Refuses rates that are infinite or absurd,
 columns of different lengths, and a folder whose columns are not those its description names.
 
-An index is built once: it starts at 1e27 where a market first speaks and grows linearly between rows, at the rate said last,
-for the seconds that really passed. Rates become rays to the nearest; growth is rounded as the adapter rounds it."""
+An index that the source does not give is built once: it starts at 1e27 where a market first speaks and grows linearly between
+rows, at the rate said last, for the seconds that really passed. Rates become rays to the nearest; growth is rounded as the
+adapter rounds it. What a mark refuses never gets in: its cell is unsaid and its index is the one before."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,29 +15,38 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from strategies.domain import Deployment, Market
+from backtest.checking.marks import refusing
+from backtest.index_columns import EXACT, IndexColumns, index_columns, nearest
+from backtest.index_growth import given_limbs, grown_limbs, said_rows
+from strategies.domain import Deployment
 from strategies.errors import BadTape, SettingsError
-from strategies.protocols.recorded_index import RecordedIndex
 from strategies.protocols.registry import deployment_from
 from strategies.tape import Bools, Floats, Ints, Tape
-from strategies.units import HALF_RAY, RAY, SECONDS_PER_YEAR, WAD, mul_div_half_up
+from strategies.units import RAY, WAD
 
-Limbs = npt.NDArray[np.uint64]
+Array = npt.NDArray[Any]
 
 MAX_APR: Final = 100.0  # 10,000 % a year: above it a file is in another unit, or not rates
-FORMAT: Final = 1
+FORMAT: Final = 2  # 1 had no marks
 DESCRIPTION: Final = "tape.json"
 COLUMNS: Final = (
     *("timestamp", "block", "base_fee_wei"),
     *("supply_apr", "borrow_apr", "utilisation", "available", "fresh", "price_usd_e8"),
 )
-EXACT: Final = ("index_low", "index_high", "said_row", "oracle_usd_e8")
+SHARED: Final = ("timestamp", "block", "base_fee_wei", "price_usd_e8")  # said once for all markets
+BY_MARKET: Final = ("index_low", "index_high", "said_row")  # [market, row]; all others begin with the row
+KINDS: Final = (
+    dict.fromkeys(("supply_apr", "borrow_apr", "utilisation", "available"), "<f8")
+    | dict.fromkeys(("timestamp", "block", "base_fee_wei", "price_usd_e8", "oracle_usd_e8"), "<i8")
+    | {"fresh": "|b1", "index_low": "<u8", "index_high": "<u8", "said_row": "<i4", "marks": "<u4"}
+)
 _EXACT_APR: Final = 2.0**54 / RAY  # from here on a double and its nearest ray are one to one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What a source said, on one clock. NaN is a cell that was not said; a price of 0 is no price."""
+    """What a source said, on one clock. NaN is a cell that was not said; a price of 0 is no price. A market whose source never
+    says a borrow rate or a utilisation has none; where it says them elsewhere, a cell without them is not said."""
 
     deployment: Deployment  # markets of protocol recorded_index
     timestamp: Ints
@@ -49,94 +59,63 @@ class Rates:
     fresh: Bools
     oracle_usd_e8: Ints  # what the market's own oracle says
     price_usd_e8: Ints  # [row, asset]
-
-
-class IndexColumns:
-    """Exact states out of columns: the index as two 64-bit limbs `[market, row]`, all else as last said at or before the row."""
-
-    __slots__ = (
-        *("_columns", "_index_high", "_index_low", "_markets", "_oracle_usd_e8", "_said_row", "_timestamp"),
-        *("_looked_at", "_states"),
-    )
-
-    def __init__(self, markets: Sequence[Market], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._markets: Final = tuple(markets)
-        self._timestamp: Final = arrays["timestamp"]
-        self._columns: Final = tuple(arrays[name] for name in ("supply_apr", "borrow_apr", "utilisation", "available"))
-        self._index_low: Final = arrays["index_low"]
-        self._index_high: Final = arrays["index_high"]
-        self._said_row: Final = arrays["said_row"]
-        self._oracle_usd_e8: Final = arrays["oracle_usd_e8"]
-        self._looked_at = -1
-        self._states: dict[int, RecordedIndex | None] = {}  # of that row: one decision asks for a state many times
-
-    def index_ray(self, row: int, market: int) -> int:
-        """The exact index; 0 before the market first spoke."""
-        return int(self._index_high[market, row]) << 64 | int(self._index_low[market, row])
-
-    def index_floats(self, market: int) -> Floats:
-        """The index as floats, starting near 1.0, for curves; 0.0 before the market first spoke."""
-        high, low = self._index_high[market], self._index_low[market]
-        index: Floats = (high.astype(np.float64) * 2.0**64 + low.astype(np.float64)) / RAY
-        return index
-
-    def state(self, row: int, market: int) -> RecordedIndex | None:
-        """The market at a row; None before it first spoke."""
-        if row != self._looked_at:
-            self._looked_at, self._states = row, {}
-        if market not in self._states:
-            self._states[market] = self._state(row, market)
-        return self._states[market]
-
-    def _state(self, row: int, market: int) -> RecordedIndex | None:
-        said = int(self._said_row[market, row])
-        if said < 0:
-            return None
-        supply_apr, borrow_apr, utilisation, available = (float(column[said, market]) for column in self._columns)
-        where = self._markets[market]
-        return RecordedIndex(
-            market=where,
-            timestamp=int(self._timestamp[row]),
-            index_ray=self.index_ray(row, market),
-            supply_rate_ray=_nearest(supply_apr, RAY),
-            borrow_rate_ray=_nearest(borrow_apr, RAY),
-            utilisation_wad=_nearest(utilisation, WAD),
-            available_raw=None if np.isnan(available) else _nearest(available, 10**where.asset.decimals),
-            price_usd_e8=int(self._oracle_usd_e8[said, market]) or None,
-        )
+    index_ray: tuple[Sequence[int] | None, ...] = ()  # per market, exact, 0 where not said; None or (): grown from the rates
+    marks: Ints | None = None  # [row, market], bits of checking.Mark; None: nothing is marked
 
 
 def tape_from_rates(rates: Rates) -> Tape:
     """A tape whose columns are the float view of its exact states. Raises BadTape."""
-    arrays = _canonical(rates)
-    said_row = _said_row(arrays["supply_apr"])
-    low, high = _index_limbs(arrays["timestamp"], arrays["supply_apr"], said_row)
-    arrays |= {"index_low": low, "index_high": high, "said_row": said_row}
+    arrays = _arrays_from(rates)
     return _tape(rates.deployment, arrays, _digest(rates.deployment, arrays))
 
 
 def save(tape: Tape, folder: Path) -> None:
     """Write a recorded tape as one `.npy` a column and a description. Raises BadTape for a tape without exact columns."""
-    arrays = _arrays_of(tape)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, column in arrays.items():
+    for name, column in _arrays_of(tape).items():
         np.save(folder / f"{name}.npy", column)
-    description = {"format": FORMAT, "digest": tape.digest, "rows": len(tape), "deployment": _content(tape.deployment)}
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    _describe(folder, tape.deployment, rows=len(tape), digest=tape.digest)
+
+
+def save_in_blocks(deployment: Deployment, blocks: Iterable[Rates], folder: Path) -> None:
+    """Write a tape that memory does not hold: each block has the next markets of the deployment on the same clock. The folder
+    is what `save` of the whole would have written. Raises BadTape."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole: dict[str, Array] = {}
+    first = 0
+    for block in blocks:
+        markets = block.deployment.markets
+        if markets != deployment.markets[first : first + len(markets)]:
+            raise BadTape(f"the block from market {first} on has other markets than the deployment")
+        arrays = _arrays_from(block)
+        if not whole:
+            whole = _laid_out(deployment, len(block.timestamp), folder)
+            for name in SHARED:
+                whole[name][:] = arrays[name]
+        _put_in(whole, arrays, first)
+        first += len(markets)
+    if first != len(deployment.markets):
+        raise BadTape(f"the blocks hold {first} markets, the deployment {len(deployment.markets)}")
+    _describe(folder, deployment, rows=len(whole["timestamp"]), digest=_digest(deployment, whole))
 
 
 def load(folder: Path) -> Tape:
     """Map a saved tape without reading it through; `recompute_digest` does that. Raises BadTape."""
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in (*COLUMNS, *EXACT)}
         found, rows, digest = description["format"], description["rows"], str(description["digest"])
+        if found != FORMAT:
+            raise BadTape(f"{folder.name} has format {found}; this version reads {FORMAT}: import its source again")
+        arrays: dict[str, Array] = {
+            name: np.asarray(np.load(f"{folder}/{name}.npy", mmap_mode="r")) for name in (*COLUMNS, *EXACT)
+        }
         deployment = deployment_from(description["deployment"])
     except (OSError, KeyError, ValueError, TypeError, SettingsError) as error:
         raise BadTape(f"{folder.name} is no saved tape: {error}") from error
-    if found != FORMAT:
-        raise BadTape(f"{folder.name} has format {found}; this version reads {FORMAT}")
     _same_shape(deployment, arrays)
+    for name, column in arrays.items():
+        if column.dtype.str != KINDS[name] or not column.flags.c_contiguous:  # sums differ in bits between layouts
+            raise BadTape(f"{folder.name}: column {name} is not laid out as {KINDS[name]}, its last axis together")
     if len(arrays["timestamp"]) != rows:
         raise BadTape(f"{folder.name} has {len(arrays['timestamp'])} rows; its description names {rows}")
     return _tape(deployment, arrays, digest)
@@ -147,37 +126,47 @@ def recompute_digest(tape: Tape) -> str:
     return _digest(tape.deployment, _arrays_of(tape))
 
 
-def index_columns(tape: Tape) -> IndexColumns:
-    """The exact columns of a recorded tape. Raises BadTape for any other."""
-    if not isinstance(tape.states, IndexColumns):
-        raise BadTape("its states are not recorded indices")
-    return tape.states
-
-
-def _tape(deployment: Deployment, arrays: Mapping[str, npt.NDArray[Any]], digest: str) -> Tape:
+def _tape(deployment: Deployment, arrays: Mapping[str, Array], digest: str) -> Tape:
     columns = {name: arrays[name] for name in COLUMNS}
     return Tape(deployment=deployment, **columns, states=IndexColumns(deployment.markets, arrays), digest=digest)
 
 
-def _arrays_of(tape: Tape) -> dict[str, npt.NDArray[Any]]:
-    states = index_columns(tape)
-    return {name: getattr(tape, name) for name in COLUMNS} | {name: getattr(states, f"_{name}") for name in EXACT}
+def _arrays_of(tape: Tape) -> dict[str, Array]:
+    return {name: getattr(tape, name) for name in COLUMNS} | index_columns(tape).exact()
 
 
-def _canonical(rates: Rates) -> dict[str, npt.NDArray[Any]]:
+def _arrays_from(rates: Rates) -> dict[str, Array]:
+    """Every column of the tape: what was said, then the indices."""
+    arrays = _canonical(rates)
+    said = said_rows(arrays["supply_apr"])
+    low, high = np.zeros(said.shape, dtype=np.uint64), np.zeros(said.shape, dtype=np.uint64)
+    trusted = ~refusing(arrays["marks"])
+    given = rates.index_ray or (None,) * len(said)
+    if len(given) != len(said):
+        raise BadTape(f"{len(given)} indices are given for {len(said)} markets")
+    for market, index_ray in enumerate(given):
+        if index_ray is None:
+            limbs = grown_limbs(arrays["timestamp"], arrays["supply_apr"][:, market], said[market])
+        else:
+            limbs = given_limbs(index_ray, trusted[:, market])
+        low[market], high[market] = limbs
+    return arrays | {"index_low": low, "index_high": high, "said_row": said}
+
+
+def _canonical(rates: Rates) -> dict[str, Array]:
     """The columns as the exact states will show them, after the checks that a whole file either passes or does not."""
-    arrays: dict[str, npt.NDArray[Any]] = {
-        name: np.array(getattr(rates, name), order="C") for name in (*COLUMNS, "oracle_usd_e8")
-    }
+    names = (*COLUMNS, "oracle_usd_e8")
+    arrays: dict[str, Array] = {name: np.array(getattr(rates, name), dtype=KINDS[name], order="C") for name in names}
+    marks = np.zeros(rates.supply_apr.shape) if rates.marks is None else rates.marks
+    arrays["marks"] = np.array(marks, dtype=KINDS["marks"], order="C")
     _same_shape(rates.deployment, arrays)
-    for name in ("supply_apr", "borrow_apr"):
-        arrays[name] = _canonical_rates(name, arrays[name])
-    if np.nanmin(arrays["utilisation"], initial=0.0) < 0 or np.nanmin(arrays["available"], initial=0.0) < 0:
-        raise BadTape("a utilisation or an available amount is negative")
-    # a supply rate without the rest is half a state: the cell counts as not said
-    unsaid = np.isnan(arrays["supply_apr"]) | np.isnan(arrays["borrow_apr"]) | np.isnan(arrays["utilisation"])
+    unsaid = _unsaid(arrays)
     for name in ("supply_apr", "borrow_apr", "utilisation", "available"):
         arrays[name][unsaid] = np.nan
+    for name in ("supply_apr", "borrow_apr"):
+        _make_canonical(name, arrays[name])
+    if np.nanmin(arrays["utilisation"], initial=0.0) < 0 or np.nanmin(arrays["available"], initial=0.0) < 0:
+        raise BadTape("a utilisation or an available amount is negative")
     arrays["fresh"] &= ~unsaid
     arrays["utilisation"] = np.rint(arrays["utilisation"] * WAD) / WAD
     scale = np.array([10.0**market.asset.decimals for market in rates.deployment.markets])
@@ -185,71 +174,70 @@ def _canonical(rates: Rates) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _canonical_rates(name: str, apr: Floats) -> Floats:
-    said = apr[~np.isnan(apr)]
-    if said.size and not (said.min() >= 0 and said.max() <= MAX_APR):
-        raise BadTape(f"{name} runs from {said.min():g} to {said.max():g} a year: outside 0 to {MAX_APR:g}")
-    tiny = apr < _EXACT_APR
-    apr[tiny] = [_nearest(value, RAY) / RAY for value in apr[tiny].tolist()]
-    return apr
+def _unsaid(arrays: Mapping[str, Array]) -> Bools:
+    """Cells without a supply rate, cells that a mark refuses, and half a state: a rate without the rest that the source has."""
+    unsaid: Bools = np.isnan(arrays["supply_apr"]) | refusing(arrays["marks"])
+    for name in ("borrow_apr", "utilisation"):
+        missing = np.isnan(arrays[name])
+        unsaid |= missing & ~missing.all(axis=0)
+    return unsaid
 
 
-def _same_shape(deployment: Deployment, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def _make_canonical(name: str, apr: Floats) -> None:
+    least, most = np.nanmin(apr, initial=0.0), np.nanmax(apr, initial=0.0)
+    if not (least >= 0 and most <= MAX_APR):
+        raise BadTape(f"{name} runs from {least:g} to {most:g} a year: outside 0 to {MAX_APR:g}")
+    tiny = (apr < _EXACT_APR) & (apr > 0)
+    apr[tiny] = [nearest(value, RAY) / RAY for value in apr[tiny].tolist()]
+
+
+def _shape(name: str, *, rows: int, markets: int, assets: int) -> tuple[int, ...]:
+    if name in BY_MARKET:
+        return markets, rows
+    if name == "price_usd_e8":
+        return rows, assets
+    return (rows,) if name in SHARED else (rows, markets)
+
+
+def _same_shape(deployment: Deployment, arrays: Mapping[str, Array]) -> None:
     rows, markets, assets = len(arrays["timestamp"]), len(deployment.markets), len(deployment.assets)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(arrays, (rows, markets))
-    shapes |= dict.fromkeys(("timestamp", "block", "base_fee_wei"), (rows,)) | {"price_usd_e8": (rows, assets)}
-    shapes |= dict.fromkeys(("index_low", "index_high", "said_row"), (markets, rows))
     for name, column in arrays.items():
-        if column.shape != shapes[name]:
-            raise BadTape(f"column {name} has shape {column.shape}, not {shapes[name]}")
+        shape = _shape(name, rows=rows, markets=markets, assets=assets)
+        if column.shape != shape:
+            raise BadTape(f"column {name} has shape {column.shape}, not {shape}")
 
 
-def _said_row(supply_apr: Floats) -> npt.NDArray[np.int32]:
-    """`[market, row]`: the latest row at or before this one at which the market spoke; -1 before the first."""
-    rows = np.arange(len(supply_apr), dtype=np.int32)[:, None]
-    said = np.where(np.isnan(supply_apr), np.int32(-1), rows)
-    return np.ascontiguousarray(np.maximum.accumulate(said, axis=0).T)
+def _laid_out(deployment: Deployment, rows: int, folder: Path) -> dict[str, Array]:
+    """Every column of a folder, mapped to be written."""
+    made: Callable[..., Array] = np.lib.format.open_memmap
+    markets, assets = len(deployment.markets), len(deployment.assets)
+    return {
+        name: made(
+            folder / f"{name}.npy", mode="w+", dtype=KINDS[name], shape=_shape(name, rows=rows, markets=markets, assets=assets)
+        )
+        for name in (*COLUMNS, *EXACT)
+    }
 
 
-def _index_limbs(timestamp: Ints, supply_apr: Floats, said_row: npt.NDArray[np.int32]) -> tuple[Limbs, Limbs]:
-    low, high = np.zeros(said_row.shape, dtype=np.uint64), np.zeros(said_row.shape, dtype=np.uint64)
-    for market, said in enumerate(said_row):
-        first = int(np.searchsorted(said, 0))
-        if first == len(said):
-            continue
-        rates_ray = _nearest_rays(supply_apr[said[first:-1], market])
-        index = _grown(rates_ray, np.diff(timestamp[first:]).tolist())
-        if index[-1] >> 128:
-            raise BadTape(f"the index of market {market} outgrows 128 bits, as no contract's could")
-        limbs = np.frombuffer(b"".join([value.to_bytes(16, "little") for value in index]), dtype="<u8").reshape(-1, 2)
-        low[market, first:], high[market, first:] = limbs[:, 0], limbs[:, 1]
-    return low, high
+def _put_in(whole: Mapping[str, Array], block: Mapping[str, Array], first: int) -> None:
+    """Some markets' columns into their place. Raises BadTape for another clock, fee or price."""
+    stop = first + len(block["said_row"])
+    for name, column in block.items():
+        if name in SHARED:
+            if not np.array_equal(whole[name], column):
+                raise BadTape(f"the block from market {first} on has another {name} than the first")
+        elif name in BY_MARKET:
+            whole[name][first:stop] = column
+        else:
+            whole[name][:, first:stop] = column
 
 
-def _grown(rates_ray: Sequence[int], seconds: Sequence[int]) -> list[int]:
-    """The index at each row from 1e27 on: the adapter's own growth (recorded_index.index_now_ray), without a record a row."""
-    index_ray = RAY
-    grown = [index_ray]
-    for rate_ray, elapsed in zip(rates_ray, seconds, strict=True):
-        index_ray = (index_ray * (RAY + rate_ray * elapsed // SECONDS_PER_YEAR) + HALF_RAY) // RAY
-        grown.append(index_ray)
-    return grown
+def _describe(folder: Path, deployment: Deployment, *, rows: int, digest: str) -> None:
+    description = {"format": FORMAT, "digest": digest, "rows": rows, "deployment": _content(deployment)}
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
 
 
-def _nearest_rays(apr: Floats) -> list[int]:
-    """`_nearest` of a column: a double is a 53-bit whole over a power of two, so no division is needed."""
-    mantissa, exponent = np.frexp(apr)
-    wholes = (mantissa * 2.0**53).astype(np.int64).tolist()
-    return [(whole * RAY + (1 << shift >> 1)) >> shift for whole, shift in zip(wholes, (53 - exponent).tolist(), strict=True)]
-
-
-def _nearest(value: float, scale: int) -> int:
-    """A double times a scale, to the nearest whole, exactly."""
-    numerator, denominator = value.as_integer_ratio()
-    return mul_div_half_up(numerator, scale, denominator)
-
-
-def _digest(deployment: Deployment, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+def _digest(deployment: Deployment, arrays: Mapping[str, Array]) -> str:
     """sha256 over the deployment and every column's name, type, shape and bytes."""
     whole = hashlib.sha256(json.dumps(_content(deployment), sort_keys=True, separators=(",", ":")).encode())
     for name in (*COLUMNS, *EXACT):

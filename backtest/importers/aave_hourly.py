@@ -13,9 +13,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from backtest.checking.examine import examine
+from backtest.checking.marks import Finding, Mark
+from backtest.checking.record import Record
 from backtest.dataset import Rates, tape_from_rates
 from backtest.importers.defects import FROZEN_ROWS, ImportReport, MarketDefects, gaps_of, runs_of
 from backtest.importers.ethereum_gas import DailyGas
+from backtest.importers.lending import Request
 from backtest.numerals import day
 from strategies.domain import NATIVE, Asset, Deployment, Market
 from strategies.errors import BadTape
@@ -61,6 +65,8 @@ class Reserve:
     carried: Bools  # the snapshot is the one before
     refused: Bools  # a spike that nothing covers
     oracle_usd_e8: Ints  # 0: none
+    told_at: Ints  # the snapshot behind a row
+    marks: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,30 @@ def span_of(folder: Path, symbol: str) -> tuple[int, int]:
     return int(times.min()), int(times.max())
 
 
+def recognises(folder: Path) -> bool:
+    """Whether a folder holds such files."""
+    return bool(symbols_in(folder))
+
+
+def records(folder: Path) -> tuple[Record, ...]:
+    """Every file as it is. Raises BadTape."""
+    paths = [(path, asset) for asset in ASSETS for path in _paths(folder, asset.symbol)]
+    return tuple(_record(path, asset, _reserve(path, asset)) for path, asset in paths)
+
+
+def check(folder: Path) -> tuple[Finding, ...]:
+    """What is wrong with every file. Raises BadTape."""
+    return tuple(finding for record in records(folder) for finding in examine(record).findings)
+
+
+def import_tape(folder: Path, request: Request) -> tuple[Tape, ImportReport]:
+    """The same as `import_asset`, as the catalogue asks it. Raises BadTape."""
+    if request.gas is None:
+        raise BadTape(f"{folder.name}: name a folder of daily gas prices (--gas); a result that is not net of gas is not given")
+    costs = read_costs(folder, request.gas)
+    return import_asset(folder, request.asset.upper(), start=request.start, end=request.end, costs=costs)
+
+
 def import_asset(folder: Path, symbol: str, *, start: int, end: int, costs: Costs) -> tuple[Tape, ImportReport]:
     """Every reserve of one asset in `[start, end)` as a tape; ether's price and the base fee beside it. Raises BadTape."""
     asset = next((asset for asset in ASSETS if asset.symbol == symbol), None)
@@ -108,7 +138,9 @@ def import_asset(folder: Path, symbol: str, *, start: int, end: int, costs: Cost
     paths = _paths(folder, symbol)
     if not paths:
         raise BadTape(f"{folder.name} holds no file of {symbol}: expected {_path(folder, VERSIONS[-1], symbol).name}")
-    reserves = [_within(_reserve(path, asset), start, end) for path in paths]
+    whole = [_reserve(path, asset) for path in paths]
+    examined = [examine(_record(path, asset, reserve)) for path, reserve in zip(paths, whole, strict=True)]
+    reserves = [_within(replace(r, marks=e.marks), start, end) for r, e in zip(whole, examined, strict=True)]
     timestamp = np.unique(np.concatenate([reserve.timestamp for reserve in reserves]))
     if not len(timestamp):
         first, last = span_of(folder, symbol)
@@ -121,11 +153,19 @@ def import_asset(folder: Path, symbol: str, *, start: int, end: int, costs: Cost
         block=np.maximum.accumulate(np.max([_carried(timestamp, r.timestamp, r.block) for r in reserves], axis=0)),
         base_fee_wei=costs.gas.known_at(timestamp),
         **{name: _spread(timestamp, reserves, name) for name in _CELLS},
+        index_ray=(),  # the source has none
         price_usd_e8=np.stack([_newest(oracles), costs.ether_usd_e8(timestamp)], axis=1),
     )
     found = tuple(_defects(m, p, r) for m, p, r in zip(markets, paths, reserves, strict=True))
     return tape_from_rates(rates), ImportReport(
-        folder.name, symbol, start, end, len(timestamp), found, _notes(costs.gas, _rows_apart(oracles))
+        folder.name,
+        symbol,
+        start,
+        end,
+        len(timestamp),
+        found,
+        _notes(costs.gas, _rows_apart(oracles)),
+        tuple(finding for one in examined for finding in one.findings),
     )
 
 
@@ -136,6 +176,7 @@ _CELLS: Final = {
     "available": np.nan,
     "fresh": False,
     "oracle_usd_e8": 0,
+    "marks": 0,
 }
 
 
@@ -218,6 +259,28 @@ def _reserve(path: Path, asset: Asset) -> Reserve:
         carried=carried,
         refused=refused,
         oracle_usd_e8=_oracle_usd_e8(said, asset),
+        told_at=snapshot.astype(np.int64),
+        marks=np.zeros(len(hole), dtype=np.int64),
+    )
+
+
+def _record(path: Path, asset: Asset, reserve: Reserve) -> Record:
+    """A whole file for the detectors, with what this file refuses by itself."""
+    market, rows = _market(path, asset).id, tuple(np.flatnonzero(reserve.refused).tolist())
+    what = f"above {SPIKE_APR:.0%} and not covered by what borrowers pay: left unsaid"
+    first = int(reserve.timestamp[rows[0]]) if rows else 0
+    uncovered = Finding(mark=Mark.SPIKE, subject=market, count=len(rows), first=first, treatment=what, rows=rows)
+    return Record(
+        market=market,
+        source=path.name,
+        step_seconds=HOUR,
+        timestamp=reserve.timestamp,
+        supply_apr=reserve.supply_apr,
+        borrow_apr=reserve.borrow_apr,
+        utilisation=reserve.utilisation,
+        available=reserve.available,
+        told_at=reserve.told_at,
+        findings=(uncovered,) if rows else (),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from backtest.checking.marks import Finding
 from strategies.tape import Bools, Ints
 
 FROZEN_ROWS: Final = 24  # a market that repeats itself for longer is worth naming
@@ -50,6 +51,7 @@ class ImportReport:
     rows: int
     markets: tuple[MarketDefects, ...]
     notes: tuple[str, ...]  # what holds for every row: units, prices, gas
+    findings: tuple[Finding, ...] = ()  # each thing that was wrong, market by market, with what was done
 
 
 def runs_of(flags: Bools, timestamp: Ints, longer_than: int) -> tuple[Run, ...]:

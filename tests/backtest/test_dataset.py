@@ -1,6 +1,7 @@
 """Tapes of recorded rates: the index in integers, columns and states as one, and folders that come back as they went."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtest.dataset import index_columns, load, recompute_digest, save, tape_from_rates
+from backtest.checking import REFUSING, Mark
+from backtest.dataset import Rates, index_columns, load, recompute_digest, save, save_in_blocks, tape_from_rates
 from strategies.errors import BadTape
 from strategies.protocols.recorded_index import RecordedIndex, index_now_ray
 from strategies.protocols.registry import adapter_of
-from strategies.tape import Reading, tape_of
+from strategies.tape import Floats, Reading, tape_of
 from strategies.units import HALF_RAY, RAY, SECONDS_PER_YEAR
 from tests.backtest.recorded import MARKETS, START, rates, tape
 
@@ -150,11 +152,21 @@ def test_refuses_a_folder_that_is_no_tape(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_refuses_a_saved_tape_of_another_format(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [1, 99])
+def test_refuses_a_saved_tape_of_another_format(tmp_path: Path, found: int) -> None:
     save(tape([[0.02]]), tmp_path)
-    description = json.loads((tmp_path / "tape.json").read_text()) | {"format": 99}
+    description = json.loads((tmp_path / "tape.json").read_text()) | {"format": found}
     (tmp_path / "tape.json").write_text(json.dumps(description))
-    with pytest.raises(BadTape, match="format 99"):
+    with pytest.raises(BadTape, match=f"format {found}; this version reads 2"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [np.asfortranarray, lambda column: column.astype(np.float32)])
+def test_refuses_a_saved_column_that_is_laid_out_otherwise(tmp_path: Path, change: Callable[[Floats], Floats]) -> None:
+    made = tape([[0.02, 0.03], [0.04, 0.05]])
+    save(made, tmp_path)
+    np.save(tmp_path / "supply_apr.npy", change(made.supply_apr))
+    with pytest.raises(BadTape, match="column supply_apr is not laid out"):
         load(tmp_path)
 
 
@@ -176,3 +188,86 @@ def test_refuses_to_save_a_tape_without_recorded_indices(tmp_path: Path) -> None
 def test_a_tape_can_be_made_twice_from_the_same_rates() -> None:
     source = rates([[0.02], [float("nan")], [1e-15]])
     assert tape_from_rates(source).digest == tape_from_rates(source).digest
+
+
+@given(st.lists(st.integers(min_value=1, max_value=2**128 - 1), min_size=1, max_size=20))
+def test_an_index_that_is_given_is_the_index(given_ray: list[int]) -> None:
+    made = tape([[0.02, 0.03]] * len(given_ray), index_ray=(tuple(given_ray), None))
+    exact = index_columns(made)
+    assert [exact.index_ray(row, 0) for row in range(len(made))] == given_ray
+    states = [made.states.state(row, 0) for row in range(len(made))]
+    assert [state.index_ray for state in states if isinstance(state, RecordedIndex)] == given_ray
+    assert exact.index_ray(0, 1) == RAY  # the other market's is grown
+
+
+def test_where_an_index_is_not_given_it_is_the_one_before() -> None:
+    made = tape([[0.02]] * 4, index_ray=((0, RAY, 0, RAY + 5),))
+    assert [index_columns(made).index_ray(row, 0) for row in range(4)] == [0, RAY, RAY, RAY + 5]
+
+
+@pytest.mark.parametrize("index_ray", [(-1, RAY), (RAY, 2**128)])
+def test_refuses_a_given_index_that_no_contract_could_hold(index_ray: tuple[int, ...]) -> None:
+    with pytest.raises(BadTape, match="128 bits"):
+        tape([[0.02], [0.02]], index_ray=(index_ray,))
+
+
+def test_refuses_indices_that_are_too_few_or_too_short() -> None:
+    with pytest.raises(BadTape, match="1 indices are given for 2 markets"):
+        tape([[0.02, 0.02]], index_ray=((RAY,),))
+    with pytest.raises(BadTape, match="an index has 1 rows"):
+        tape([[0.02], [0.02]], index_ray=((RAY,),))
+
+
+@pytest.mark.parametrize("mark", [mark for mark in Mark if mark & REFUSING])
+def test_a_refusing_mark_makes_its_cell_unsaid_and_its_index_the_one_before(mark: Mark) -> None:
+    marks = np.array([[0], [int(mark)], [0]])
+    made = tape([[0.02], [0.03], [0.04]], marks=marks, index_ray=((RAY, RAY + 7, RAY + 9),))
+    assert np.isnan(made.supply_apr[1, 0]) and np.isnan(made.available[1, 0]) and not made.fresh[1, 0]
+    assert [index_columns(made).index_ray(row, 0) for row in range(3)] == [RAY, RAY, RAY + 9]
+    assert index_columns(made).marks()[:, 0].tolist() == [0, int(mark), 0]
+
+
+@pytest.mark.parametrize("mark", [mark for mark in Mark if not mark & REFUSING])
+def test_an_informing_mark_leaves_its_cell(mark: Mark) -> None:
+    made = tape([[0.02], [0.03]], marks=np.array([[0], [int(mark)]]))
+    assert made.fresh.all() and made.supply_apr[1, 0] == tape([[0.02], [0.03]]).supply_apr[1, 0]
+    assert made.digest != tape([[0.02], [0.03]]).digest
+
+
+def test_marks_come_back_from_a_folder(tmp_path: Path) -> None:
+    save(tape([[0.02], [0.03]], marks=np.array([[0], [int(Mark.REAL_SPIKE)]])), tmp_path)
+    assert index_columns(load(tmp_path)).marks().tolist() == [[0], [int(Mark.REAL_SPIKE)]]
+
+
+def test_a_source_without_a_borrow_side_has_states_without_one() -> None:
+    nothing = np.full((2, 1), np.nan)
+    made = tape([[0.02], [0.03]], borrow_apr=nothing, utilisation=nothing)
+    state = made.states.state(1, 0)
+    assert isinstance(state, RecordedIndex) and state.borrow_rate_ray is None and state.utilisation_wad is None
+    assert made.fresh.all() and np.isnan(adapter_of(MARKETS[0]).columns(state).utilisation)
+
+
+def test_a_folder_written_in_blocks_is_the_folder_of_the_whole(tmp_path: Path) -> None:
+    whole = rates([[0.02, 0.03], [0.04, float("nan")], [0.05, 0.01]])
+    save(tape_from_rates(whole), tmp_path / "whole")
+    save_in_blocks(whole.deployment, [_of_market(whole, at) for at in range(2)], tmp_path / "blocks")
+    for path in sorted((tmp_path / "whole").iterdir()):
+        assert path.read_bytes() == (tmp_path / "blocks" / path.name).read_bytes(), path.name
+
+
+def test_refuses_blocks_that_do_not_make_the_deployment(tmp_path: Path) -> None:
+    whole = rates([[0.02, 0.03], [0.04, 0.05]])
+    first = _of_market(whole, 0)
+    with pytest.raises(BadTape, match="the blocks hold 1 markets"):
+        save_in_blocks(whole.deployment, [first], tmp_path / "few")
+    with pytest.raises(BadTape, match="other markets"):
+        save_in_blocks(whole.deployment, [first, first], tmp_path / "twice")
+    other = replace(_of_market(whole, 1), timestamp=whole.timestamp + 1)
+    with pytest.raises(BadTape, match="another timestamp"):
+        save_in_blocks(whole.deployment, [first, other], tmp_path / "clock")
+
+
+def _of_market(whole: Rates, at: int) -> Rates:
+    names = ("supply_apr", "borrow_apr", "utilisation", "available", "fresh", "oracle_usd_e8")
+    columns = {name: getattr(whole, name)[:, at : at + 1] for name in names}
+    return replace(whole, deployment=replace(whole.deployment, markets=whole.deployment.markets[at : at + 1]), **columns)

@@ -218,7 +218,7 @@ def test_refuses_a_folder_without_gas_and_a_file_that_is_none(tmp_path: Path) ->
     with pytest.raises(BadTape, match="no gas prices"):
         read_daily_gas(tmp_path)
     (tmp_path / "export-AvgGasPrice.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(BadTape, match="no daily gas export"):
+    with pytest.raises(BadTape, match="no daily export of gas prices"):
         read_daily_gas(tmp_path)
 
 

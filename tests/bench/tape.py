@@ -2,10 +2,11 @@
 
 "build-ten-years" writes ten years of hours of 500 markets to a temporary folder, block by block, so that memory holds one block:
 seeded random rates, every index grown in integers. "open-ten-years" opens that folder as a run does and asks for one exact state;
-the median of repeats, wall time, because mapping is mostly waiting. Refuses nothing: a tape that cannot be opened ends the run."""
+the median of repeats, wall time, because mapping is mostly waiting. A tape that cannot be opened ends the run."""
 
 import json
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -88,6 +89,11 @@ def _opened(folder: Path) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
+def main() -> None:
+    for found in lines():
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    for line in lines():
-        print(json.dumps(line), flush=True)
+    main()
