@@ -1,0 +1,56 @@
+"""One piece of a sweep's work, done here or in another process: some sets over the saved tape. Refuses a tape that is not the one
+the sweep is about.
+
+Whoever works maps the tape from its folder; it is never sent. Two pieces in one process take turns: what they share is computed
+once and changes as they go."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Final, TypeAlias
+
+from backtest.dataset import load
+from backtest.sweep.ground import Ground, shares_with
+from backtest.sweep.outcome import Job, Outcome, outcome_of
+from backtest.sweep.space import ParameterSet, only_strategy, with_parameters
+from strategies.errors import BadTape, UsufructError
+
+PIECE_SETS: Final = 8  # at most so many are lost, a process, when a sweep is interrupted
+Piece: TypeAlias = tuple[tuple[int, ParameterSet], ...]  # sets with their places in the sweep
+_TURN: Final = Lock()
+
+
+class SetFailed(UsufructError):
+    """A set could not be run; the message says which and why."""
+
+
+def pieces_of(job: Job, sets: Sequence[tuple[int, ParameterSet]]) -> tuple[Piece, ...]:
+    """The sets in pieces, those that share signals side by side."""
+    groups = dict[object, list[tuple[int, ParameterSet]]]()
+    for at, one in sets:
+        groups.setdefault(shares_with(only_strategy(with_parameters(job.settings, one))), []).append((at, one))
+    ordered = [one for group in groups.values() for one in group]
+    return tuple(tuple(ordered[at : at + PIECE_SETS]) for at in range(0, len(ordered), PIECE_SETS))
+
+
+def work(job: Job, piece: Piece) -> tuple[Outcome, ...]:
+    """The outcomes of a piece. Raises SetFailed."""
+    with _TURN:
+        return tuple([_one(job, at, parameters) for at, parameters in piece])
+
+
+def _one(job: Job, at: int, parameters: ParameterSet) -> Outcome:
+    try:
+        return outcome_of(_ground(job.folder, job.digest), job, at, parameters)
+    except UsufructError as error:  # one text, because not every error survives the way between processes
+        named = ", ".join(f"{name}={value}" for name, value in parameters)
+        raise SetFailed(f"the set {named} cannot be run: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _ground(folder: str, digest: str) -> Ground:
+    tape = load(Path(folder))
+    if tape.digest != digest:
+        raise BadTape(f"{Path(folder).name} holds the tape {tape.digest[:16]}, not {digest[:16]} which the sweep is about")
+    return Ground(tape)

@@ -1,0 +1,102 @@
+"""Measures a sweep of the rotation job: `python -m tests.bench.sweep`. One JSON line a job, on standard output.
+
+500 sets (10 thresholds × 10 look-backs × 1 to 5 markets) over 20 markets and a year: run exactly by one process (CPU seconds),
+by two, this one among them (wall seconds, the start of the other included), and evaluated together in floats (CPU seconds).
+Ends with 1 where two processes give other results than one, or where the estimate moves another way than the exact run."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+
+from backtest.dataset import save
+from backtest.sweep.ground import Ground, last_rows_of_days
+from backtest.sweep.outcome import Job, Outcome
+from backtest.sweep.results import content_of
+from backtest.sweep.running import Runner, here, over_processes
+from backtest.sweep.screen import Screen, screened
+from backtest.sweep.space import Listed, ParameterSet, grid, space_of
+from backtest.sweep.work import pieces_of
+from tests.bench.year import rates_of, rotation_over, settings_over, tape_of
+
+MARKETS: Final = 20
+HOURS: Final = (1, 6, 12, 24, 36, 48, 72, 96, 120, 168)
+THRESHOLDS: Final = (0, 10, 25, 50, 75, 100, 150, 200, 300, 500)
+BEST_OF: Final = 5
+
+Line = Mapping[str, object]
+
+
+def job_in(folder: Path) -> tuple[Job, tuple[ParameterSet, ...], Ground]:
+    """The job over its tape, saved in the folder; equal weight, which costs nothing to compare with here, is left at zero."""
+    tape = tape_of(rates_of(MARKETS))
+    save(tape, folder)
+    settings = settings_over(tape, rotation_over(tape))
+    axes = (Listed("threshold_bps", THRESHOLDS), Listed("lookback_seconds", tuple(3_600 * hours for hours in HOURS)))
+    sets = grid(space_of((*axes, Listed("count", (1, 2, 3, 4, 5))), settings))
+    days = len(last_rows_of_days(tape.timestamp))
+    return Job(str(folder), tape.digest, settings, np.zeros(days - 1)), sets, Ground(tape)
+
+
+def timed(clock: Callable[[], float], runner: Runner, job: Job, sets: tuple[ParameterSet, ...]) -> tuple[float, list[Outcome]]:
+    """Seconds of one sweep, and its outcomes in the order of the sets."""
+    outcomes, began = list[Outcome](), clock()
+    runner(job, pieces_of(job, tuple(enumerate(sets))), outcomes.extend)
+    return clock() - began, sorted(outcomes, key=lambda outcome: outcome.at)
+
+
+def estimated(job: Job, sets: tuple[ParameterSet, ...], ground: Ground) -> tuple[float, Screen]:
+    """The least CPU seconds of several, and what they found."""
+    spent = []
+    for _ in range(BEST_OF):
+        began = time.process_time()
+        screen = screened(ground, job, sets)
+        spent.append(time.process_time() - began)
+    return min(spent), screen
+
+
+def lines() -> Iterator[Line]:
+    """All figures; the last says whether the ways agree."""
+    with TemporaryDirectory() as name:
+        job, sets, ground = job_in(Path(name) / "tape")
+        here(job, pieces_of(job, tuple(enumerate(sets[:8]))), lambda outcomes: None)  # the tape is mapped, the code is loaded
+        cpu_s, alone = timed(time.process_time, here, job, sets)
+        wall_s, _ = timed(time.perf_counter, here, job, sets)
+        yield {
+            "job": "sweep-exact",
+            "sets": len(sets),
+            "markets": MARKETS,
+            "ours_cpu_s": round(cpu_s, 3),
+            "wall_s": round(wall_s, 3),
+        }
+        two_s, both = timed(time.perf_counter, over_processes(2), job, sets)
+        yield {"job": "sweep-two-processes", "sets": len(sets), "wall_s": round(two_s, 3), "speedup": round(wall_s / two_s, 2)}
+        together_s, screen = estimated(job, sets, ground)
+        told = [outcome for outcome in alone if not screen.departed[outcome.at]]
+        apart = max(abs(screen.net[outcome.at] - outcome.net) for outcome in told)
+        yield {
+            "job": "sweep-together",
+            "sets": len(sets),
+            "ours_cpu_s": round(together_s, 3),
+            "departed": int(screen.departed.sum()),
+            "net_diff": float(f"{apart:.2g}"),
+        }
+        same = [content_of(one) for one in alone] == [content_of(one) for one in both]
+        moves_alike = all(screen.moves[outcome.at] == outcome.moves for outcome in told)
+        yield {"job": "sweep-agreement", "two_processes_equal": same, "moves_equal": moves_alike}
+
+
+def main() -> int:
+    """Prints every line; 1 where the ways do not agree."""
+    for line in lines():
+        print(json.dumps(line), flush=True)  # noqa: T201
+    return 0 if line["two_processes_equal"] and line["moves_equal"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
