@@ -3,20 +3,21 @@
 The functions, and their order, are those of the planner's graph. A plan is judged by what its decision row says and executed
 at what a later row says. Rows at which a lookout sees that nothing changes are not valued. Refuses a latency below zero."""
 
-from typing import Final
-
 from backtest.books import Books
+from backtest.course import Course
 from backtest.lookout import Lookout, lookout_of
 from backtest.movers import Bare, Guarded, Mover
 from backtest.prepared import Prepared
 from backtest.runs import Run, RunSettings, Segment, Step
 from backtest.swift import Swift
-from backtest.world import due_row
-from strategies.assess import assess, held_raw
+from backtest.terms import refuse_unknown_delays
+from backtest.world import due_row_of, hindrance
+from strategies.assess import assess, held_raw, value_raw
 from strategies.catalogue import choose_by_score
 from strategies.decide import DecideSettings, Decision, decide, decided
-from strategies.domain import Amount, Choice, Keep, Portfolio, Supply
+from strategies.domain import Amount, Choice, Keep, Plan, Portfolio, Supply, Target, Withdraw
 from strategies.errors import BadTape, ProtocolError, WalletError
+from strategies.protocols.registry import adapter_of
 from strategies.tape import Observation, Tape
 from wallets.journal import Journal
 from wallets.ledger import Ledger
@@ -30,6 +31,7 @@ def run(tape: Tape, settings: RunSettings, prepared: Prepared | None = None) -> 
     if settings.latency_rows < 0 or settings.latency_seconds < 0:
         late = f"{settings.latency_rows} rows and {settings.latency_seconds} s"
         raise BadTape(f"a latency of {late} would execute before it decides")
+    refuse_unknown_delays(settings.terms, tape.deployment)
     prepared = prepared if prepared is not None else Prepared(tape)
     return _judged(prepared, settings, settings.policy) if settings.policy is not None else _bare(prepared, settings)
 
@@ -39,21 +41,25 @@ def _judged(prepared: Prepared, settings: RunSettings, policy: Policy) -> Run:
     tape, opening = prepared.tape, settings.opening
     mover = Guarded(tape, policy, opening, touch_fee_raw=settings.decide.gate.touch_fee_raw)
     books, lookout = Books(tape, settings.account, opening), lookout_of(prepared, settings.decide)
-    course = Course(opening, lookout)
-    steps = list[Step]()
-    for at, row in enumerate(prepared.rows(cadence_seconds(settings.decide)).tolist()):
-        if course.is_busy(row):
+    rows = prepared.rows(cadence_seconds(settings.decide)).tolist()
+    course, steps = Course(prepared, settings, lookout, rows), list[Step]()
+    for at, row in enumerate(rows):
+        if at < course.next:
             continue
         if course.moves == settings.most_moves:
             break
         looked = None if lookout is None else lookout.look(at)
-        seen = Observation(tape, row, settings.account, mover.portfolio, course.moved_at)
-        step = _step(tape, seen, _decision(seen, settings.decide, lookout, at, looked), mover, settings)
+        mover.hold(course.at(row))
+        books.liquidate(course.liquidations, course.segments)
+        seen = Observation(course.tape, row, settings.account, mover.portfolio, course.moved_at)
+        step = _step(seen, _decision(seen, settings.decide, lookout, at, looked), mover, course)
         steps.append(step)
         books.record(step)
-        course.go_on(tape, step.due_row, segment_of(step, mover.portfolio))
-    books.close(mover.portfolio)
-    return Run(tape, settings, tuple(course.segments), tuple(steps), len(steps), books.ledger, books.journal)
+        course.go_on(at, step.due_row, segment_of(step, mover.portfolio), _stuck_row(tape, step, settings))
+    held = course.close()
+    books.liquidate(course.liquidations, course.segments)
+    books.close(held)
+    return course.finished(tuple(steps), decisions=len(steps), ledger=books.ledger, journal=books.journal)
 
 
 def _bare(prepared: Prepared, settings: RunSettings) -> Run:
@@ -62,57 +68,22 @@ def _bare(prepared: Prepared, settings: RunSettings) -> Run:
     mover = Bare(tape, settings.account, opening, touch_fee_raw=settings.decide.gate.touch_fee_raw)
     lookout = lookout_of(prepared, settings.decide)
     swift = None if lookout is None else Swift(prepared, settings)
-    course, decisions = Course(opening, lookout), 0
-    for at, row in enumerate(prepared.rows(cadence_seconds(settings.decide)).tolist()):
-        if course.is_busy(row):
-            continue
-        if course.moves == settings.most_moves:
-            break
-        decisions += 1
+    rows = prepared.rows(cadence_seconds(settings.decide)).tolist()
+    course, at, passed = Course(prepared, settings, lookout, rows), 0, 0
+    while course.moves != settings.most_moves and (at := at if lookout is None else lookout.next_look(at)) < len(rows):
         looked = None if lookout is None else lookout.look(at)
-        if isinstance(looked, Keep):
-            continue
-        if swift is not None and looked is not None:
-            due, segment = swift.move(at, row, mover.portfolio, moved_at=course.moved_at, chosen=looked)
+        if swift is not None and isinstance(looked, tuple):
+            course.go_on(at, *swift.move(at, rows[at], course.at, moved_at=course.moved_at, chosen=looked))
+        elif looked is None:
+            mover.hold(course.at(rows[at]))
+            seen = Observation(course.tape, rows[at], settings.account, mover.portfolio, course.moved_at)
+            step = _step(seen, _decision(seen, settings.decide, lookout, at, None), mover, course)
+            course.go_on(at, step.due_row, segment_of(step, mover.portfolio), _stuck_row(tape, step, settings))
         else:
-            seen = Observation(tape, row, settings.account, mover.portfolio, course.moved_at)
-            step = _step(tape, seen, _decision(seen, settings.decide, lookout, at, None), mover, settings)
-            due, segment = step.due_row, segment_of(step, mover.portfolio)
-        if segment is not None:
-            mover.portfolio = segment.portfolio
-        course.go_on(tape, due, segment)
-    return Run(tape, settings, tuple(course.segments), (), decisions, Ledger(), Journal())
-
-
-class Course:
-    """What is held from when, while a run goes on."""
-
-    def __init__(self, opening: Portfolio, lookout: Lookout | None) -> None:
-        self.segments: Final = [Segment(0, opening)]
-        self.moved_at: int | None = None
-        self._free_from = 0  # nothing is decided while a plan is on its way
-        self._lookout: Final = lookout
-        if lookout is not None:
-            lookout.hold(opening)
-
-    @property
-    def moves(self) -> int:
-        return len(self.segments) - 1
-
-    def is_busy(self, row: int) -> bool:
-        """Whether a plan is still on its way at a row."""
-        return row < self._free_from
-
-    def go_on(self, tape: Tape, due_row: int | None, segment: Segment | None) -> None:
-        """A plan was due at a row, and what it left behind where it executed."""
-        if due_row is None:
-            return
-        self._free_from = due_row
-        if segment is not None:
-            self.segments.append(segment)
-            self.moved_at = int(tape.timestamp[segment.row])
-            if self._lookout is not None:
-                self._lookout.hold(segment.portfolio)
+            course.go_on(at, None, None, None)
+        passed, at = passed + course.next - at - 1, course.next  # nothing is decided while a plan is on its way
+    course.close()
+    return course.finished((), decisions=at - passed, ledger=Ledger(), journal=Journal())
 
 
 def segment_of(step: Step, portfolio: Portfolio) -> Segment | None:
@@ -143,21 +114,58 @@ def _decision(
     return decide(seen, choice, settings)
 
 
-def _step(tape: Tape, seen: Observation, decision: Decision, mover: Mover, settings: RunSettings) -> Step:
+def _step(seen: Observation, decision: Decision, mover: Mover, course: Course) -> Step:
     """Judge and execute: the graph's nodes in the graph's order."""
     if decision.plan is None:
         return Step(seen, decision, None, None, None, "")
     verdict = mover.judge(seen, decision.plan)
     if isinstance(verdict, Refused):
         return Step(seen, decision, verdict, None, None, "")
-    due = due_row(tape, seen.row, latency_rows=settings.latency_rows, latency_seconds=settings.latency_seconds)
+    tape, settings = course.recorded, course.settings
+    left, entered = _left(decision.plan), _entered(decision.plan)
+    due = due_row_of(tape, seen.row, settings, left)
     if due >= len(tape):
         return Step(seen, decision, verdict, None, due, "the tape ends before it could be executed")
+    if held := hindrance(tape, settings, due, left=left, entered=entered):
+        return Step(seen, decision, verdict, None, due, held)
+    mover.hold(course.at(due))
     try:
         receipt = mover.execute(due, decision.plan, verdict)
     except (WalletError, ProtocolError) as error:
         return Step(seen, decision, verdict, None, due, str(error))
     return Step(seen, decision, verdict, receipt, due, "")
+
+
+def _left(plan: Plan) -> tuple[str, ...]:
+    return tuple([action.market.id for action in plan.actions if isinstance(action, Withdraw)])
+
+
+def _entered(plan: Plan) -> tuple[str, ...]:
+    return tuple([action.market.id for action in plan.actions if isinstance(action, Supply)])
+
+
+def _stuck_row(tape: Tape, step: Step, settings: RunSettings) -> int | None:
+    """From which row on something that shall leave cannot: the decision's, where a market could not pay all that was wanted out
+    of it; or the row an approved way out was due at, where it did not execute. None: nothing was stuck."""
+    plan, target, due = step.decision.plan, step.decision.target, step.due_row
+    if isinstance(target, Target) and _is_short(step.seen, target, settings.decide.gate.touch_fee_raw):
+        return step.seen.row
+    is_held = plan is not None and bool(_left(plan)) and step.receipt is None
+    return due if is_held and due is not None and due < len(tape) else None
+
+
+def _is_short(seen: Observation, target: Target, touch_fee_raw: int) -> bool:
+    """Whether a market can pay less than is wanted out of it."""
+    held = [claim for claim in seen.portfolio.positions if claim.market.asset == target.asset and claim.shares_raw]
+    wanted_wad = {leg.market.id: leg.weight_wad for leg in target.legs if leg.market is not None}
+    touched = {claim.market.id for claim in held} | wanted_wad.keys()
+    total = Amount(target.asset, max(0, held_raw(seen, target.asset) - touch_fee_raw * len(touched)))
+    for claim in held:
+        state = seen.state(claim.market)
+        out_raw = value_raw(seen, claim) - total.portion(wanted_wad.get(claim.market.id, 0)).raw
+        if state is not None and out_raw > max(0, adapter_of(claim.market).withdrawable_raw(state)):
+            return True
+    return False
 
 
 def _choice(seen: Observation, settings: DecideSettings) -> Choice:

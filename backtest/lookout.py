@@ -3,8 +3,9 @@ let the engine pass over a row without valuing anything exactly; any doubt, a fl
 
 Refuses to pass over a row where something is idle, owed or too small to be plainly held."""
 
-from typing import Final
+from typing import Any, Final
 
+from backtest.impact import Thinned
 from backtest.index_columns import IndexColumns
 from backtest.prepared import Prepared
 from strategies.assess import DUST_BPS
@@ -12,7 +13,7 @@ from strategies.catalogue import Signalled
 from strategies.decide import DecideSettings
 from strategies.domain import Keep, Portfolio, Target
 from strategies.risk import ROUNDING, watch
-from strategies.tape import Observation
+from strategies.tape import Bools, Floats, Observation
 from strategies.units import BPS
 
 
@@ -27,55 +28,79 @@ class Lookout:
         self._strategy: Final = strategy
         self._signals: Final = prepared.signals(strategy)
         overlays = settings.menu.overlays(settings.menu.stances[0])
-        quiet = watch(overlays, tape, rows) if overlays else None
-        self._most_raw: Final = None if quiet is None else quiet.most_raw.tolist()
-        self._most_bps: Final = BPS if quiet is None else quiet.most_bps
-        self._values: Final[dict[int, list[float]]] = {}
-        self._idle = 0
+        self._quiet_claims: Final = watch(overlays, tape, rows) if overlays else None
+        self._values: Final[dict[int, Floats]] = {}
         self._held: tuple[int, ...] = ()
-        self._claims: list[tuple[int, int, list[float]]] = []
-        self._is_plain = False
+        self._shares: tuple[float, ...] = ()
+        self._idle = 0.0
+        self._thinned: Thinned | None = None
+        self._first = 0
+        self._quiet: Bools | None = None  # from the first row on: plainly held, and kept; worked out where a row is passed over
+        self._looked: tuple[int, tuple[int, ...] | Keep | None] = (-1, None)
 
-    def hold(self, portfolio: Portfolio) -> None:
-        """What is held from now on."""
+    def hold(self, portfolio: Portfolio, first: int, thinned: Thinned | None) -> None:
+        """What is held from a decision row on, and how its own size thins it."""
         ours = [held for held in portfolio.positions if held.market.asset == self._strategy.asset]
-        self._held = tuple([self._tape.market_index(held.market) for held in ours])
-        self._idle = portfolio.idle_raw(self._strategy.asset)
-        self._claims = [(at, held.shares_raw, self._value(at)) for at, held in zip(self._held, ours, strict=True)]
-        self._is_plain = bool(ours) and not any(held.debt_raw or held.collateral or held.requests for held in ours)
+        owes = any(held.debt_raw or held.collateral or held.requests for held in ours)
+        self._held = () if owes else tuple([self._tape.market_rows[held.market.id] for held in ours])
+        self._shares = tuple([float(held.shares_raw) for held in ours])
+        self._idle, self._thinned = float(portfolio.idle_raw(self._strategy.asset)), thinned
+        self._first, self._quiet, self._looked = first, None, (-1, None)
+
+    def next_look(self, at: int) -> int:
+        """The first decision row from one on that is not plainly kept; beyond the last where all are."""
+        if self._quiet is None:
+            if at >= len(self._rows) or not isinstance(self.look(at), Keep):
+                return at
+            self._quiet = self._are_plain(slice(self._first, None)) & self._strategy.keeps(self._signals, self._held, self._first)
+        rest = self._quiet[at - self._first :]
+        return at + int(rest.argmin()) if not rest.all() else len(self._rows)
+
+    def look(self, at: int) -> tuple[int, ...] | Keep | None:
+        """What a decision row asks for without a closer look: to keep what is held and why, or which columns to hold in equal
+        parts, with nothing of it restrained. None where that cannot be said from here."""
+        if self._looked[0] != at:
+            self._looked = at, self._look(at)
+        return self._looked[1]
+
+    def _look(self, at: int) -> tuple[int, ...] | Keep | None:
+        if not self._held or not self._is_plain(at):
+            return None
+        chosen = self._strategy.choose(self._signals[at], self._held)
+        return chosen if isinstance(chosen, Keep) or self._quiet_claims is None else None
 
     def target(self, at: int, seen: Observation) -> Target | Keep:
         """The strategy's word at a decision row, looked at closely."""
         return self._strategy.target_given(seen, self._signals[at])
 
-    def look(self, at: int) -> tuple[int, ...] | Keep | None:
-        """What a decision row asks for without a closer look: to keep what is held and why, or which columns to hold in equal
-        parts, with nothing of it restrained. None where that cannot be said from here."""
-        if not self._is_plain:
-            return None
-        values = [(market, shares_raw * value[at]) for market, shares_raw, value in self._claims]
-        total = self._idle + sum([value for _, value in values])
-        if self._idle * BPS > total * DUST_BPS * ROUNDING:
-            return None
-        for market, value in values:
-            if value * BPS * ROUNDING <= total * DUST_BPS:
-                return None
-            if self._is_spoken_of(at, market, value, total):
-                return None
-        chosen = self._strategy.choose(self._signals[at], self._held)
-        return chosen if isinstance(chosen, Keep) or self._most_raw is None else None
+    def _is_plain(self, at: int) -> bool:
+        """No claim is dust, nothing that matters is idle, and no overlay has a word to say."""
+        return bool(self._are_plain(at))
 
-    def _is_spoken_of(self, at: int, market: int, value: float, total: float) -> bool:
-        """Whether an overlay may have something to say of a claim."""
-        if self._most_raw is None:
-            return False
-        too_large = value > self._most_raw[at][market] * ROUNDING
-        return too_large or (self._most_bps < BPS and value * BPS > self._most_bps * total * ROUNDING)
+    def _are_plain(self, places: int | slice) -> Any:
+        """The same at one decision row, or at many."""
+        if len(self._held) == 1 and not self._idle and self._quiet_claims is None:
+            return True  # all of it in one market
+        values = [shares * self._value_at(market, places) for market, shares in zip(self._held, self._shares, strict=True)]
+        total = sum(values, self._idle)
+        plain = self._idle * BPS <= total * (DUST_BPS * ROUNDING)
+        for market, value in zip(self._held, values, strict=True):
+            plain = plain & (value * (BPS * ROUNDING) > total * DUST_BPS)
+            if self._quiet_claims is not None:
+                most_raw, most_bps = self._quiet_claims
+                plain = plain & (value <= most_raw[places, market] * ROUNDING)
+                if most_bps < BPS:
+                    plain = plain & (value * BPS <= total * (most_bps * ROUNDING))
+        return plain
 
-    def _value(self, market: int) -> list[float]:
+    def _value_at(self, market: int, places: int | slice) -> Any:
+        value = self._value(market)[places]
+        return value if self._thinned is None else value - self._thinned.lost(market, self._rows[places])
+
+    def _value(self, market: int) -> Floats:
         """What a share is worth at each decision row."""
         if market not in self._values:
-            self._values[market] = self._states.index_floats(market, self._rows).tolist()
+            self._values[market] = self._states.index_floats(market, self._rows)
         return self._values[market]
 
 

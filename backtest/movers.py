@@ -26,6 +26,9 @@ class Mover(Protocol):
     def portfolio(self) -> Portfolio:
         """What is held now."""
 
+    def hold(self, portfolio: Portfolio) -> None:
+        """What is held became this without a plan."""
+
     def judge(self, seen: Observation, plan: Plan) -> Verdict | None:
         """What the guard says at the row of the decision; None where nobody judges."""
 
@@ -46,6 +49,9 @@ class Guarded:
     def portfolio(self) -> Portfolio:
         return self._wallet.portfolio
 
+    def hold(self, portfolio: Portfolio) -> None:
+        self._wallet.revalue(portfolio)
+
     def judge(self, seen: Observation, plan: Plan) -> Verdict:
         self._world.row = seen.row
         return self._wallet.judge(plan, cycle_of(seen))
@@ -65,6 +71,9 @@ class Bare:
         self._account: Final = account
         self._touch_fee_raw: Final = touch_fee_raw
         self.portfolio = opening
+
+    def hold(self, portfolio: Portfolio) -> None:
+        self.portfolio = portfolio
 
     def judge(self, seen: Observation, plan: Plan) -> None:
         return None
@@ -91,9 +100,10 @@ class Account:
 
     @property
     def portfolio(self) -> Portfolio:
-        """What is held now; claims that ended are gone."""
-        claims = tuple([held for held in self._positions.values() if not held.is_empty])
-        return Portfolio(tuple(self._idle.values()), claims)
+        """What is held now; claims that ended are gone, and the others stand in the deployment's order."""
+        claims = [held for held in self._positions.values() if not held.is_empty]
+        claims.sort(key=lambda held: self._tape.market_rows[held.market.id])
+        return Portfolio(tuple(self._idle.values()), tuple(claims))
 
     def act(self, row: int, action: Action) -> int:
         """Applies one action to its market as it is at a row; its gas. Raises ProtocolError."""

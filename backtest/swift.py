@@ -4,17 +4,28 @@ for each step, for runs that nobody judges. Every rule and every rounding is the
 
 Refuses nothing by itself: a move that the models would refuse does not happen."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from backtest.index_columns import index_columns
 from backtest.prepared import Prepared
 from backtest.runs import RunSettings, Segment
-from backtest.world import due_row
+from backtest.world import due_row_of, hindrance
+from strategies.assess import own_impact_apr
 from strategies.domain import NATIVE, Amount, Portfolio, Position
+from strategies.errors import ProtocolError
 from strategies.lending_rotation import equal_parts_wad
 from strategies.protocols.recorded_index import SUPPLY_GAS, WITHDRAW_GAS, shares_bought_down, shares_sold_up, value_down
 from strategies.rebalance import Change, Move, gain_apr, moves_of, not_worth_it, too_soon
+from strategies.tape import Observation
 from strategies.units import BPS, USD_E8, WAD, mul_div_down, mul_div_up
+
+
+class Moved(NamedTuple):
+    """What became of a choice."""
+
+    due: int | None  # the row at which the move is due; None where no plan is made
+    segment: Segment | None  # what is held from then on; None where it fails
+    stuck_row: int | None  # from here on something that shall leave a market cannot
 
 
 class Swift:
@@ -24,35 +35,49 @@ class Swift:
         tape, asked = prepared.tape, settings.decide
         cadence_seconds = asked.menu.strategies[0][1].cadence_seconds
         self._tape: Final = tape
-        self._states: Final = index_columns(tape)
+        self._prepared: Final = prepared
         self._settings: Final = settings
         self._gate: Final = asked.gate
         self._asset: Final = asked.asset
         self._one: Final = 10**asked.asset.decimals
         self._price: Final = tape.asset_rows[asked.asset]
         self._ether: Final = next((at for coin, at in tape.asset_rows.items() if coin.address == NATIVE), None)
+        impact = settings.impact
+        self._answering: Final = None if impact is None else prepared.own_size(asked.asset, impact).tape
         self._forecast: Final = prepared.forecast(cadence_seconds, asked.gate.lookback_seconds)
 
     def move(
-        self, at: int, row: int, portfolio: Portfolio, *, moved_at: int | None, chosen: tuple[int, ...]
-    ) -> tuple[int | None, Segment | None]:
-        """The row at which the move is due, None where no plan is made; and what is held from then on, None where it fails."""
+        self, at: int, row: int, held_at: Callable[[int], Portfolio], *, moved_at: int | None, chosen: tuple[int, ...]
+    ) -> Moved:
+        """What becomes of the columns chosen at a decision row, given what is held at any row."""
+        portfolio = held_at(row)
         shares = {self._tape.market_index(held.market): held.shares_raw for held in portfolio.positions}
         idle_raw, total_raw, changes = self._changes(row, portfolio, shares, chosen)
-        moves = moves_of(changes, idle_raw, mul_div_up(total_raw, self._gate.min_change_bps, BPS))
+        free_raw = idle_raw - self._gate.touch_fee_raw * len(changes)
+        moves = moves_of(changes, free_raw, mul_div_up(total_raw, self._gate.min_change_bps, BPS))
+        short = (
+            row if any(out.payable_raw < out.have_raw - out.want_raw for out in changes if out.have_raw > out.want_raw) else None
+        )
         if not moves or (
-            moves[-1].raw > 0 and self._is_gated(at, row, moves, changes=changes, total_raw=total_raw, moved_at=moved_at)
+            moves[-1].raw > 0
+            and self._is_gated(at, row, portfolio, moves=moves, changes=changes, total_raw=total_raw, moved_at=moved_at)
         ):
-            return None, None
-        settings = self._settings
-        due = due_row(self._tape, row, latency_rows=settings.latency_rows, latency_seconds=settings.latency_seconds)
-        return due, self._moved(due, portfolio, shares, idle_raw, moves) if due < len(self._tape) else None
+            return Moved(None, None, short)
+        markets = self._tape.deployment.markets
+        left = [markets[move.at].id for move in moves if move.raw < 0]
+        due = due_row_of(self._tape, row, self._settings, left)
+        if due >= len(self._tape):
+            return Moved(due, None, short)
+        entered = [markets[move.at].id for move in moves if move.raw > 0]
+        is_hindered = hindrance(self._tape, self._settings, due, left=left, entered=entered) != ""
+        segment = None if is_hindered else self._moved(due, held_at(due), moves=moves)
+        return Moved(due, segment, due if short is None and segment is None and left else short)
 
     def _changes(
         self, row: int, portfolio: Portfolio, shares: dict[int, int], chosen: tuple[int, ...]
     ) -> tuple[int, int, list[Change]]:
-        states = self._states
-        have = {at: value_down(held_raw, states.index_ray(row, at)) for at, held_raw in shares.items()}
+        said = self._prepared.said
+        have = {at: value_down(held_raw, said(row, at)[0]) for at, held_raw in shares.items()}
         legs = dict(zip(chosen, equal_parts_wad(len(chosen)), strict=True))
         touched = sorted(have.keys() | legs.keys())
         idle_raw = portfolio.idle_raw(self._asset)
@@ -62,19 +87,33 @@ class Swift:
                 at,
                 have.get(at, 0),
                 mul_div_down(total_raw, legs[at], WAD) if at in legs else 0,
-                states.withdrawable_raw(row, at) if at in have else 0,
+                said(row, at)[1] if at in have else 0,
             )
             for at in touched
         ]
         return idle_raw, total_raw, changes
 
     def _is_gated(
-        self, at: int, row: int, moves: list[Move], *, changes: list[Change], total_raw: int, moved_at: int | None
+        self,
+        at: int,
+        row: int,
+        portfolio: Portfolio,
+        *,
+        moves: list[Move],
+        changes: list[Change],
+        total_raw: int,
+        moved_at: int | None,
     ) -> bool:
-        """The gate of `rebalance`, whose impact is nil where a recorded market's rate does not answer to size."""
+        """The gate of `rebalance`, whose impact is nil where a run does not count our own size."""
         tape, gate, base_fee_wei = self._tape, self._gate, int(self._tape.base_fee_wei[row])
         waited_seconds = None if moved_at is None else int(tape.timestamp[row]) - moved_at
         if too_soon(gate, base_fee_wei, waited_seconds):
+            return True
+        if not gate.cost_multiple_bps:
+            return False
+        try:
+            impacts = self._impacts(row, portfolio, moves)
+        except ProtocolError:
             return True
         price = int(tape.price_usd_e8[row, self._price])
         ether = 0 if self._ether is None else int(tape.price_usd_e8[row, self._ether])
@@ -84,14 +123,24 @@ class Swift:
         burned_usd = gas * base_fee_wei / WAD * ether / USD_E8
         fees_usd = gate.touch_fee_raw * len(changes) / self._one * price / USD_E8
         have = {change.at: change.have_raw for change in changes}
-        gain = gain_apr(moves, self._forecast[at].tolist(), {}, have)
+        gain = gain_apr(moves, self._forecast[at].tolist(), impacts, have)
         return not_worth_it(gate, gain / total_raw * (total_raw / self._one * price / USD_E8), burned_usd + fees_usd) != ""
 
-    def _moved(self, row: int, portfolio: Portfolio, shares: dict[int, int], idle_raw: int, moves: list[Move]) -> Segment | None:
+    def _impacts(self, row: int, portfolio: Portfolio, moves: list[Move]) -> dict[int, float]:
+        """How much our own deposits lower the rates of what they enter. Raises ProtocolError where one would revert."""
+        if self._answering is None:
+            return {}
+        seen = Observation(self._answering, row, self._settings.account, portfolio)
+        markets = self._tape.deployment.markets
+        return {at: own_impact_apr(seen, markets[at], Amount(self._asset, raw)) for at, raw, _ in moves if raw > 0}
+
+    def _moved(self, row: int, portfolio: Portfolio, *, moves: list[Move]) -> Segment | None:
         """The moves as the adapter makes them, one after the other."""
-        states, gas, supplied_raw = self._states, 0, 0
+        shares = {self._tape.market_index(held.market): held.shares_raw for held in portfolio.positions}
+        idle_raw = portfolio.idle_raw(self._asset)
+        said, gas, supplied_raw = self._prepared.said, 0, 0
         for at, raw, whole in moves:
-            index_ray = states.index_ray(row, at)
+            index_ray, payable_raw = said(row, at)
             held_raw = shares.get(at, 0)
             if raw > 0:
                 bought_raw = shares_bought_down(raw, index_ray)
@@ -102,7 +151,7 @@ class Swift:
                 continue
             owned_raw = value_down(held_raw, index_ray)
             out_raw = owned_raw if whole else -raw
-            if out_raw <= 0 or out_raw > owned_raw or out_raw > states.withdrawable_raw(row, at):
+            if out_raw <= 0 or out_raw > owned_raw or out_raw > payable_raw:
                 return None
             shares[at] = 0 if out_raw == owned_raw else held_raw - shares_sold_up(out_raw, index_ray)
             idle_raw, gas = idle_raw + out_raw, gas + WITHDRAW_GAS
@@ -112,7 +161,7 @@ class Swift:
         if left is None:
             return None
         markets = self._tape.deployment.markets
-        claims = tuple([Position(markets[at], held_raw) for at, held_raw in shares.items() if held_raw])
+        claims = tuple([Position(markets[at], held_raw) for at, held_raw in sorted(shares.items()) if held_raw])
         return Segment(row, Portfolio(left, claims), fee_wei, supplied_raw)
 
     def _left(self, portfolio: Portfolio, idle_raw: int, fee_wei: int) -> tuple[Amount, ...] | None:

@@ -1,11 +1,17 @@
-"""A tape as a world that plans execute in: its rows as readings, its beats, and when a plan decided at one row is due.
+"""A tape as a world that plans execute in: its rows as readings, its beats, when a plan decided at one row is due, and what keeps
+it from executing there besides the markets themselves.
 
 Refuses nothing itself: a plan may be due beyond the tape's end."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from backtest.runs import RunSettings
+from backtest.terms import closed_entry, closed_exit, delay_seconds
 from strategies.domain import Quote
 from strategies.tape import Ints, Reading, Tape
+from strategies.units import GWEI
 
 
 class TapeWorld:
@@ -47,6 +53,30 @@ def due_row(tape: Tape, row: int, *, latency_rows: int, latency_seconds: int) ->
     if latency_seconds:
         due = max(due, int(np.searchsorted(tape.timestamp, tape.timestamp[row] + latency_seconds)))
     return due
+
+
+def due_row_of(tape: Tape, row: int, settings: RunSettings, left: Sequence[str]) -> int:
+    """When a plan decided at a row executes: after the run's latency, and after the delay of every market it leaves."""
+    wait_seconds = (
+        max(settings.latency_seconds, delay_seconds(settings.terms, left)) if settings.terms else settings.latency_seconds
+    )
+    return due_row(tape, row, latency_rows=settings.latency_rows, latency_seconds=wait_seconds)
+
+
+def hindrance(tape: Tape, settings: RunSettings, due: int, *, left: Sequence[str], entered: Sequence[str]) -> str:
+    """Why a plan that leaves and enters these markets is not executed at its row; empty where it is.
+
+    Live, a transaction's fee cap is at most the policy's max_fee_gwei, and no block whose base fee is above it takes it; what
+    supplies also waits for a base fee under the gate's ceiling, as when it was decided. Leaving alone passes the gate."""
+    gate, base_fee_wei = settings.decide.gate, int(tape.base_fee_wei[due])
+    if entered and base_fee_wei > gate.max_base_fee_gwei * GWEI:
+        return f"base fee {base_fee_wei / GWEI:.3g} gwei is above the gate's {gate.max_base_fee_gwei} gwei when it is due"
+    if settings.policy is not None and base_fee_wei > settings.policy.max_fee_gwei * GWEI:
+        return f"base fee {base_fee_wei / GWEI:.3g} gwei is above max_fee_gwei {settings.policy.max_fee_gwei}: no block takes it"
+    if not settings.terms:
+        return ""
+    timestamp = int(tape.timestamp[due])
+    return closed_exit(settings.terms, timestamp, left) or closed_entry(settings.terms, timestamp, entered)
 
 
 def reading_at(tape: Tape, row: int) -> Reading:

@@ -8,7 +8,7 @@ from strategies.assess import History, held_raw, value_raw
 from strategies.domain import Assessment, Asset, Choice, Keep, Target
 from strategies.errors import UnknownName
 from strategies.risk import CapMarket, ExitCover, Overlay, UtilisationCeiling
-from strategies.tape import Ints, Observation
+from strategies.tape import Bools, Ints, Observation
 from strategies.units import WAD
 
 
@@ -39,6 +39,9 @@ class Signalled(Strategy, Protocol):
 
     def choose(self, signal: Any, held: tuple[int, ...]) -> tuple[int, ...] | Keep:
         """The columns to hold, in equal parts, given those that are held."""
+
+    def keeps(self, signals: Any, held: tuple[int, ...], first: int) -> Bools:
+        """From a place in the signals on, where `choose` says to keep."""
 
     def target_given(self, seen: Observation, signal: Any) -> Target | Keep:
         """`target` at a row whose signal is known."""

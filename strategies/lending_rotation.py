@@ -3,8 +3,9 @@
 Refuses to compare what it has not seen: a held market without a fresh rate is kept, an unseen one is not entered."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,36 @@ class Signal(NamedTuple):
 
     scores: list[float]  # by column; NaN for other assets, for what was never said, and for what was not said just now
     best: tuple[int, ...]  # columns with a score, best first, at most `count`; ties go to the earlier column
+
+
+class Signals(Sequence[Signal]):
+    """What the tape says at many rows, as arrays; one row of it is a signal."""
+
+    def __init__(self, scores: Floats, count: int) -> None:
+        self.scores: Final = scores  # [row, market]
+        self.ranked: Final = np.argsort(-scores, axis=1, kind="stable")[:, :count]  # NaN comes last
+        self.count: Final = self.ranked.shape[1]
+        self.known: Final = np.minimum((~np.isnan(scores)).sum(axis=1), count)  # of the ranked, how many have a score
+        self.is_full: Final = bool((self.known == self.count).all())
+        self.ordered: Final = np.sort(self.ranked, axis=1)
+        self.best_mean: Final = mean_of(scores, self.ranked)  # where all of them are known
+
+    def are_best(self, held: tuple[int, ...], first: int) -> Bools:
+        """From a place on, where these columns are the ranked ones."""
+        if len(held) != self.count:
+            return np.zeros(len(self) - first, dtype=np.bool_)
+        order = sorted(held)
+        same: Bools = self.ordered[first:, 0] == order[0]
+        for place in range(1, self.count):
+            same &= self.ordered[first:, place] == order[place]
+        return same
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, at: Any) -> Any:
+        """One row's; a slice of them is not wanted by anybody."""
+        return Signal(self.scores[at].tolist(), tuple(self.ranked[at, : self.known[at]].tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +72,32 @@ class LendingRotation:
     def signal(self, seen: Observation) -> Signal:
         """Each market's trailing mean rate, and the best of them."""
         mean = trailing_mean_apr(seen, self.lookback_seconds)
-        return self._signals(seen.deployment, seen.fresh_now()[None], mean[None])[0]
+        signal: Signal = self._signals(seen.deployment, seen.fresh_now()[None], mean[None])[0]
+        return signal
 
-    def signals(self, history: History, rows: Ints) -> list[Signal]:
+    def signals(self, history: History, rows: Ints) -> Signals:
         """`signal` at many rows at once."""
         means = history.trailing_means_apr(rows, self.lookback_seconds)
         return self._signals(history.tape.deployment, history.tape.fresh[rows], means)
 
-    def _signals(self, deployment: Deployment, fresh: Bools, means: Floats) -> list[Signal]:
+    def _signals(self, deployment: Deployment, fresh: Bools, means: Floats) -> Signals:
         ours = np.array([market.asset == self.asset for market in deployment.markets])
-        scores = np.where(fresh & ours, means, np.nan)
-        ranked = np.argsort(-scores, axis=1, kind="stable")[:, : self.count]  # NaN comes last
-        known = (~np.isnan(scores)).sum(axis=1).tolist()
-        return [
-            Signal(score, tuple(best[:said])) for score, best, said in zip(scores.tolist(), ranked.tolist(), known, strict=True)
-        ]
+        return Signals(np.where(fresh & ours, means, np.nan), self.count)
+
+    def keeps(self, signals: Signals, held: tuple[int, ...], first: int) -> Bools:
+        """From a place in the signals on, where `choose` says to keep: the same sums in the same order."""
+        if not held:
+            nothing: Bools = signals.known[first:] == 0
+            return nothing
+        total = signals.scores[first:, held[0]]
+        for at in held[1:]:
+            total = total + signals.scores[first:, at]
+        gain = signals.best_mean[first:] - total / len(held)
+        kept: Bools = ~(gain * BPS > self.threshold_bps) | signals.are_best(held, first)
+        if not signals.is_full:
+            known = signals.known[first:]
+            kept[(known < signals.count) & (known > 0)] = False  # fewer are known than wanted: `choose` looks closely
+        return kept
 
     def choose(self, signal: Signal, held: tuple[int, ...]) -> tuple[int, ...] | Keep:
         """The columns to hold."""
@@ -115,3 +157,12 @@ def equal_parts_wad(count: int) -> tuple[int, ...]:
     """1e18 in equal parts; the indivisible rest goes to the first."""
     part, rest = divmod(WAD, count)
     return (part + rest, *(part,) * (count - 1))
+
+
+def mean_of(scores: Floats, columns: Ints) -> Floats:
+    """The mean of each row's chosen columns, added one after the other; NaN where one is."""
+    rows, total = np.arange(len(scores)), np.zeros(len(scores))
+    for at in range(columns.shape[1]):
+        total += scores[rows, columns[:, at]]
+    mean: Floats = total / columns.shape[1]
+    return mean

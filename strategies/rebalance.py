@@ -24,7 +24,7 @@ class Gate:
 
     horizon_seconds: int  # over which the gain is counted
     lookback_seconds: int  # of the rates it is forecast from
-    cost_multiple_bps: int  # the gain must exceed the gas so many times; 10_000 is once
+    cost_multiple_bps: int  # the gain must exceed the gas so many times; 10_000 is once; 0: the strategy's word is enough
     min_wait_seconds: int  # between moves
     min_change_bps: int  # of the value that moves
     max_base_fee_gwei: int
@@ -56,7 +56,8 @@ def plan(seen: Observation, target: Target, gate: Gate) -> Plan | Keep:
         return Keep(f"{unread[0]} holds value and could not be read: its share of the whole is unknown")
     total, changes = _changes(seen, target, held, gate.touch_fee_raw)
     least_raw = mul_div_up(total.raw, gate.min_change_bps, BPS)
-    moves, actions = _written(seen, target.asset, changes, least_raw)
+    free_raw = seen.portfolio.idle_raw(target.asset) - gate.touch_fee_raw * len(changes)
+    moves, actions = _written(seen, Amount(target.asset, free_raw), changes, least_raw)
     if not actions:
         return Keep(f"already there, to within {gate.min_change_bps / 100:g} % of the value: {target.reason}")
     if moves[-1].raw > 0:
@@ -67,7 +68,7 @@ def plan(seen: Observation, target: Target, gate: Gate) -> Plan | Keep:
 
 
 def moves_of(changes: Sequence[Change], free_raw: int, least_raw: int) -> list[Move]:
-    """Withdrawals first, each no more than the market can pay; then supplies, never more than they make free.
+    """Withdrawals first, each no more than the market can pay; then supplies, never more than is free and they make free.
     A market that would change by less than the least is left as it is; leaving one for good is always whole."""
     moves = list[Move]()
     for at, have_raw, want_raw, payable_raw in changes:
@@ -103,13 +104,13 @@ def _changes(seen: Observation, target: Target, held: Sequence[Position], touch_
     return total, changes
 
 
-def _written(seen: Observation, asset: Asset, changes: Sequence[Change], least_raw: int) -> tuple[list[Move], tuple[Action, ...]]:
+def _written(seen: Observation, free: Amount, changes: Sequence[Change], least_raw: int) -> tuple[list[Move], tuple[Action, ...]]:
     """Moves as actions. What no call of ours could take out stays: a claim that anybody may have given us stops no plan."""
     stuck = set[int]()
     while True:
         payable = [change._replace(payable_raw=-1) if change.at in stuck else change for change in changes]
-        moves = moves_of(payable, seen.portfolio.idle_raw(asset), least_raw)
-        actions = [_action(seen, asset, move) for move in moves]
+        moves = moves_of(payable, free.raw, least_raw)
+        actions = [_action(seen, free.asset, move) for move in moves]
         unwritten = {move.at for move, action in zip(moves, actions, strict=True) if action is None}
         if not unwritten:
             return moves, tuple([action for action in actions if action is not None])
@@ -133,7 +134,8 @@ def _action(seen: Observation, asset: Asset, move: Move) -> Action | None:
 def _gated(seen: Observation, gate: Gate, moves: Sequence[Move], *, total: Amount, have: Mapping[int, int]) -> str:
     """Why a plan that supplies is not made now; empty where it may be."""
     waited_seconds = None if seen.moved_at is None else seen.timestamp - seen.moved_at
-    if refusal := too_soon(gate, seen.base_fee_wei, waited_seconds):
+    refusal = too_soon(gate, seen.base_fee_wei, waited_seconds)
+    if refusal or not gate.cost_multiple_bps:
         return refusal
     markets = seen.deployment.markets
     try:

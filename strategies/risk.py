@@ -2,6 +2,7 @@
 
 A stance is a named tuple of them (see catalogue)."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
@@ -106,21 +107,26 @@ class ExitCover:
 
 @dataclass(frozen=True, slots=True)
 class UtilisationCeiling:
-    """A market lent out above the ceiling is left: its lenders queue for the exit."""
+    """A market lent out above the ceiling is left: its lenders queue for the exit. So is one that does not say how much of it is
+    lent out, a vault for one: what is unknown is not under a ceiling. The reason tells the two apart."""
 
     ceiling_bps: int
 
     def restrain(self, seen: Observation, target: Target) -> Target:
         utilisation = seen.now("utilisation")
+        used = {leg.market.id: float(utilisation[seen.market_index(leg.market)]) for leg in target.legs if leg.market is not None}
+        left = {market_id for market_id, part in used.items() if not part <= self.ceiling_bps / BPS}
         legs = tuple(
-            replace(leg, weight_wad=0)
-            if leg.market is not None and not utilisation[seen.market_index(leg.market)] <= self.ceiling_bps / BPS
-            else leg
-            for leg in target.legs
+            [leg if leg.market is None or leg.market.id not in left else replace(leg, weight_wad=0) for leg in target.legs]
         )
         if legs == target.legs:
             return target
-        return with_rest_idle(target, legs, f"left above {self.ceiling_bps / 100:g} % utilisation")
+        ceiling = f"{self.ceiling_bps / 100:g} %"
+        unsaid = sorted(market_id for market_id in left if math.isnan(used[market_id]))
+        why = [f"left above {ceiling} utilisation"] if len(unsaid) < len(left) else []
+        if unsaid:
+            why.append(f"{', '.join(unsaid)} does not say that its utilisation is within {ceiling}")
+        return with_rest_idle(target, legs, "; ".join(why))
 
     def quiet(self, tape: Tape, rows: Ints) -> Quiet:
         return Quiet(np.where(tape.utilisation[rows] <= self.ceiling_bps / BPS, np.inf, 0.0), BPS)

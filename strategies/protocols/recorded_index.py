@@ -1,8 +1,8 @@
 """A market known only by recorded rates: an index built from them, no curve behind it and no contract.
 
-Its results are therefore not exact: supplying or withdrawing moves no rate. Its calldata is a notation of its own, which the
-guard reads back as it would a contract's and which no chain answers. Refuses chain reads, borrowing, repaying, and withdrawals
-above the recorded liquidity."""
+Its results are therefore not exact: supplying moves no rate, or, where a state says what all lenders together have there, thins
+it. Its calldata is a notation of its own, which the guard reads back as it would a contract's and which no chain answers. Refuses
+chain reads, borrowing, repaying, and withdrawals above the recorded liquidity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +22,23 @@ WITHDRAW_GAS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
+class Kinked:
+    """What borrowers pay at a utilisation: two slopes, in ray per year (DefaultReserveInterestRateStrategyV2)."""
+
+    optimal_ray: int  # between 0 and RAY, both left out
+    base_ray: int
+    slope1_ray: int
+    slope2_ray: int
+
+    def borrow_ray(self, usage_ray: int) -> int:
+        """The rate, rounded down (calculateInterestRates)."""
+        if usage_ray <= self.optimal_ray:
+            return self.base_ray + mul_div_down(self.slope1_ray, usage_ray, self.optimal_ray)
+        excess_ray = usage_ray - self.optimal_ray
+        return self.base_ray + self.slope1_ray + mul_div_down(self.slope2_ray, excess_ray, RAY - self.optimal_ray)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedIndex:
     """What a record said at one time, and how long ago that was."""
 
@@ -34,6 +51,9 @@ class RecordedIndex:
     available_raw: int | None
     price_usd_e8: int | None
     accrued_seconds: int = 0  # since the record; kept apart so that a then b equals a+b
+    supplied_raw: int | None = None  # by all others, where our own size thins the rate; None: it does not
+    curve: Kinked | None = None  # None: borrowers pay what was recorded, whatever we add
+    own_raw: int = 0  # what our own calls left there
 
 
 class RecordedIndexes:
@@ -72,7 +92,7 @@ class RecordedIndexes:
         utilisation = float("nan") if state.utilisation_wad is None else state.utilisation_wad / WAD
         unused = 1 - utilisation
         return Columns(
-            supply_apr=state.supply_rate_ray / RAY,
+            supply_apr=thinned_ray(state) / RAY,
             borrow_apr=float("nan") if state.borrow_rate_ray is None else state.borrow_rate_ray / RAY,
             utilisation=utilisation,
             supplied=available / unused if unused > 0 else float("nan"),
@@ -81,10 +101,10 @@ class RecordedIndexes:
 
     def accrue(self, state: RecordedIndex, seconds: int) -> RecordedIndex:
         """Only time passes; the index grows linearly from its record, as Aave's supply side does between touches."""
-        return _later(state, seconds, state.available_raw)
+        return _later(state, seconds, state.available_raw, state.own_raw)
 
     def apply(self, state: RecordedIndex, held: Position, action: MarketAction) -> Applied[RecordedIndex]:
-        """Shares are rounded against the holder both ways; the rate stays what was recorded."""
+        """Shares are rounded against the holder both ways; the rate stays as recorded, or is thinned by what is then ours."""
         asset = state.market.asset
         match action:
             case Supply(market=market, amount=Amount() as amount) if market.id == state.market.id and amount.asset == asset:
@@ -160,6 +180,21 @@ def index_now_ray(state: RecordedIndex) -> int:
     return mul_div_half_up(state.index_ray, growth_ray, RAY)
 
 
+def thinned_ray(state: RecordedIndex) -> int:
+    """What lenders earn with our own among them, rounded down: the recorded interest over all that is lent, and with a curve also
+    less of it, because the same debt is then a smaller part (supply = borrow × utilisation × (1 - reserve factor))."""
+    others_raw, own_raw = state.supplied_raw, state.own_raw
+    if others_raw is None or not own_raw:
+        return state.supply_rate_ray
+    thinned = mul_div_down(state.supply_rate_ray, others_raw, others_raw + own_raw)
+    if state.curve is None or state.utilisation_wad is None:
+        return thinned
+    before_ray = state.utilisation_wad * (RAY // WAD)
+    paid_before_ray = state.curve.borrow_ray(before_ray)
+    paid_after_ray = state.curve.borrow_ray(mul_div_down(before_ray, others_raw, others_raw + own_raw))
+    return mul_div_down(thinned, paid_after_ray, paid_before_ray) if paid_before_ray else thinned
+
+
 def value_down(shares_raw: int, index_ray: int) -> int:
     """What shares are worth in the asset."""
     return mul_div_down(shares_raw, index_ray, RAY)
@@ -198,10 +233,11 @@ def _withdraw(state: RecordedIndex, held: Position, wanted_raw: int) -> Applied[
 def _moved(state: RecordedIndex, held: Position, shares_raw: int, asset_delta_raw: int) -> Applied[RecordedIndex]:
     available_raw = None if state.available_raw is None else state.available_raw - asset_delta_raw
     after = Position(held.market, held.shares_raw + shares_raw, held.debt_raw)
-    return Applied(_later(state, 0, available_raw), after, (Amount(state.market.asset, asset_delta_raw),))
+    own_raw = 0 if state.supplied_raw is None else value_down(after.shares_raw, index_now_ray(state))
+    return Applied(_later(state, 0, available_raw, own_raw), after, (Amount(state.market.asset, asset_delta_raw),))
 
 
-def _later(state: RecordedIndex, seconds: int, available_raw: int | None) -> RecordedIndex:
+def _later(state: RecordedIndex, seconds: int, available_raw: int | None, own_raw: int) -> RecordedIndex:
     """The record so many seconds on; built field by field, because `replace` is four times as slow and backtests live here."""
     return RecordedIndex(
         state.market,
@@ -213,6 +249,9 @@ def _later(state: RecordedIndex, seconds: int, available_raw: int | None) -> Rec
         available_raw,
         state.price_usd_e8,
         state.accrued_seconds + seconds,
+        state.supplied_raw,
+        state.curve,
+        own_raw,
     )
 
 

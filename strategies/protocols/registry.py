@@ -83,6 +83,17 @@ def idle_assets(deployment: Deployment) -> tuple[Asset, ...]:
     return tuple([asset for asset in deployment.assets if asset.address not in units])
 
 
+def markets_at(deployment: Deployment, address: Address) -> tuple[Market, ...]:
+    """The markets that have a contract there, in the deployment's order."""
+    return tuple(
+        [
+            market
+            for market in deployment.markets
+            if market.address == address or (market.contracts and address in [pinned for _, pinned in market.contracts])
+        ]
+    )
+
+
 def beside(state: MarketState, touched: MarketState) -> MarketState:
     """A market after another was touched, at that one's time: a vault and what it lends to are one thing seen twice."""
     changed = {inner.market.id: inner for inner in _inner(touched)}
@@ -128,9 +139,8 @@ def parse(call: Call, account: Address, deployment: Deployment) -> Action | None
     if (action := erc20.parse(call, deployment.assets) or grants.parse(call, deployment)) is not None:
         return action
     by_protocol: dict[str, list[Market]] = {}
-    for market in deployment.markets:
-        if call.target == market.address or call.target in dict(market.contracts).values():
-            by_protocol.setdefault(market.protocol, []).append(market)
+    for market in markets_at(deployment, call.target):
+        by_protocol.setdefault(market.protocol, []).append(market)
     found = [ADAPTERS[name].parse(call, account, markets) for name, markets in by_protocol.items()]
     return next((action for action in found if action is not None), None)
 

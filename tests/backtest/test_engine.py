@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.engine import run
+from backtest.impact import NO_IMPACT
 from backtest.runs import Run, RunSettings
 from backtest.world import decision_rows, reading_at
 from strategies.benchmarks import EqualWeight, Hold, Idle
@@ -95,6 +96,7 @@ def terms(strategy: Strategy, **changes: object) -> RunSettings:
         opening=Portfolio((Amount(USDC, CASH_RAW), Amount(ETHER, 10 * WAD))),
         most_moves=None,
         latency_rows=1,
+        impact=NO_IMPACT,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

@@ -36,6 +36,7 @@ class Configuration:
     reserve_factor_bps: int
     borrow_cap: int  # whole units; 0 is no cap
     supply_cap: int
+    bonus_bps: int = 0  # what a liquidator takes for each 10,000 of debt; 0: it was not read, or backs nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def configuration_of(bits: int) -> Configuration:
         reserve_factor_bps=bits >> 64 & 0xFFFF,
         borrow_cap=bits >> 80 & 0xFFFFFFFFF,
         supply_cap=bits >> 116 & 0xFFFFFFFFF,
+        bonus_bps=bits >> 32 & 0xFFFF,
     )
 
 

@@ -31,6 +31,7 @@ OPEN = Configuration(
     reserve_factor_bps=1_000,
     borrow_cap=0,
     supply_cap=0,
+    bonus_bps=10_500,
 )
 
 
