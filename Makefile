@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types imports tests slow bench hostile clean
+.PHONY: help setup demo test format lint types imports tests bench bench-peers hostile clean
 
 help:
 	@echo "make demo   sets everything up, then shows the agent at work on a private chain (no key, no network)"
@@ -62,10 +62,20 @@ tests: setup
 hostile: setup
 	$(BIN)/python -m tests.hostile.run 10000
 
-# each protocol's operations beside the contracts' own bytecode, then the wallet's verdict and judgement; one JSON line a job
+# each protocol's operations beside the contracts' own bytecode, the wallet's verdict and judgement, then the back-test's jobs beside
+# NumPy; one JSON line a job
 bench: setup
 	@$(BIN)/python -m tests.bench.protocols
 	@$(BIN)/python -m tests.bench.wallet
+	@$(BIN)/python -m tests.bench.rotation
+	@$(BIN)/python -m tests.bench.sweep
+	@$(BIN)/python -m tests.bench.tape
+
+# the back-test's jobs beside the back-testers that are installed under ~/peers (USUFRUCT_PEERS); see docs/backtest.md
+bench-peers: setup
+	@$(BIN)/python -m tests.bench.rotation --peers
+	@$(BIN)/python -m tests.bench.sweep --peers
+	@$(BIN)/python -m tests.bench.range_liquidity
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage runs

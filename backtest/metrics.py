@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backtest.impact import OwnSize
 from backtest.index_columns import IndexColumns
-from backtest.runs import Run, Segment, Step
+from backtest.runs import INTEREST, Run, Segment, Step
 from strategies.assess import held_raw, trailing_mean_apr, value_raw
 from strategies.domain import NATIVE, Asset, Keep, Market, Position
 from strategies.errors import BadTape
@@ -79,6 +80,9 @@ class Figures:
     gas: float
     gas_usd: float
     shares: tuple[tuple[str, float], ...]  # of time, weighted by value: each market, and idle
+    own_impact: float  # what our own size cost in all, in the asset; 0 also where it is not counted
+    stuck_days: float  # how long money was wanted out of a market that could not pay it
+    liquidations: int
 
 
 def curve_of(run: Run) -> Curve:
@@ -99,20 +103,24 @@ def held_of(run: Run) -> Floats:
 
 
 def _spans(run: Run) -> Iterator[tuple[Segment, slice]]:
-    """Each segment and the rows it lasts."""
-    stops = [segment.row for segment in run.segments[1:]] + [len(run.tape)]
-    for segment, stop in zip(run.segments, stops, strict=True):
+    """Each segment and the rows it lasts; where our own size was taken off, its claim goes on."""
+    segments = [segment for segment in run.segments if segment.cause != INTEREST]
+    stops = [segment.row for segment in segments[1:]] + [len(run.tape)]
+    for segment, stop in zip(segments, stops, strict=True):
         yield segment, slice(segment.row, stop)
 
 
 def _claims(run: Run) -> Iterator[tuple[slice, int, Floats]]:
     """Each claim of the run's asset while it lasts: its rows, its market's column and its value in whole units."""
-    tape, asset = run.tape, run.settings.decide.asset
+    tape, asset, impact = run.tape, run.settings.decide.asset, run.settings.impact
+    sizes = None if impact is None else OwnSize(tape, asset, impact)
     for segment, rows in _spans(run):
         for claim in segment.portfolio.positions:
             if claim.market.asset == asset:
-                value = share_values(tape, claim.market, rows) * (claim.shares_raw / 10**asset.decimals)
-                yield rows, tape.market_index(claim.market), value
+                at, share = tape.market_index(claim.market), share_values(tape, claim.market, rows)
+                if sizes is not None:
+                    share = share - sizes.lost(at, claim.shares_raw, rows)
+                yield rows, at, share * (claim.shares_raw / 10**asset.decimals)
 
 
 def share_values(tape: Tape, market: Market, rows: slice = slice(None)) -> Floats:
@@ -151,7 +159,7 @@ def figures_of(run: Run, curve: Curve) -> Figures:
         drawdown_usd=float(drawdowns(curve.net_usd).min()),
         under_water_days=longest_under_water(curve.timestamp, net) / SECONDS_PER_DAY,
         worst_day=float(returns.min()) if len(returns) else 0.0,
-        moves=len(run.segments) - 1,
+        moves=run.moves,
         failed=sum(step.due_row is not None and step.receipt is None for step in run.steps),
         refused=sum(isinstance(step.verdict, Refused) for step in run.steps),
         decisions=run.decisions,
@@ -159,6 +167,9 @@ def figures_of(run: Run, curve: Curve) -> Figures:
         gas=float(curve.gas[-1]),
         gas_usd=float(curve.gas_usd[-1]),
         shares=time_shares(run.tape, curve),
+        own_impact=run.impact_raw / 10**run.settings.decide.asset.decimals,
+        stuck_days=run.stuck_seconds / SECONDS_PER_DAY,
+        liquidations=len(run.liquidations),
     )
 
 

@@ -4,9 +4,10 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
-from strategies.domain import Amount
+from strategies.assets import Amount, figure
 
 DASH: Final = "–"
+UNKNOWN: Final = "unknown"
 MINUS: Final = "\u2212"
 
 
@@ -18,6 +19,20 @@ def percent(share: float) -> str:
 def whole_percent(share: float) -> str:
     """No decimals: 25 %."""
     return _signed(f"{share * 100:.0f} %", share)
+
+
+def fine_percent(share: float) -> str:
+    """Four decimals, for what is small: −0.0012 %."""
+    return _signed(f"{share * 100:.4f} %", share)
+
+
+def chance(probability: float) -> str:
+    """A probability in whole percent, never rounded to certainty; unknown is said, never 0."""
+    if math.isnan(probability):
+        return UNKNOWN
+    if 0 < probability < 0.005:
+        return "under 1 %"
+    return "over 99 %" if 0.995 <= probability < 1 else whole_percent(probability)
 
 
 def points(share: float) -> str:
@@ -52,6 +67,11 @@ def cut(amount: Amount) -> str:
     places = 2 if whole >= 100 else 6
     fraction = f"{rest:0{amount.asset.decimals}d}"[:places].rstrip("0")
     return f"{whole:,}{'.' + fraction if fraction else ''} {amount.asset.symbol}"
+
+
+def exact(raw: int, decimals: int) -> str:
+    """Base units as a decimal with every digit and no separators, for programs: 1234500000 of six decimals is 1234.5."""
+    return figure(raw, decimals).replace(",", "")
 
 
 def day(timestamp: int) -> str:

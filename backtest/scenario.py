@@ -12,12 +12,14 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from backtest.checking.marks import Mark
 from backtest.dataset import Rates, tape_from_rates
+from backtest.index_growth import grown_limbs
 from strategies.domain import NATIVE, Asset, Deployment, Market
 from strategies.errors import BadTape
 from strategies.protocols.recorded_index import RecordedIndexes
-from strategies.tape import Floats, Tape
-from strategies.units import GWEI, USD_E8
+from strategies.tape import Floats, Ints, Tape
+from strategies.units import BPS, GWEI, USD_E8, mul_div_down
 
 HOUR: Final = 3_600
 BLOCKS_AN_HOUR: Final = 300
@@ -76,7 +78,36 @@ class Depeg:
 
     first_hour: int
     hours: int
-    low_usd: float
+    low_of_peg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collapse:
+    """The asset's price falls by the same factor every hour, and stays where it ends; every oracle sees it."""
+
+    first_hour: int
+    hours: int
+    low_of_peg: float
+
+
+@dataclass(frozen=True, slots=True)
+class OraclesApart:
+    """A depeg that one market's own oracle does not see. Two sources that disagree are no price: the asset has none meanwhile."""
+
+    market: str  # whose oracle is blind
+    first_hour: int
+    hours: int
+    low_of_peg: float
+
+
+@dataclass(frozen=True, slots=True)
+class BadDebt:
+    """A market's borrowers do not pay back: what a share of it is worth falls at once and for good."""
+
+    market: str
+    first_hour: int
+    hours: int  # of which only the first matters: no loss is undone
+    loss_bps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +119,7 @@ class GasSpike:
     base_fee_gwei: float
 
 
-Event: TypeAlias = RateShock | DrainedPool | Depeg | GasSpike
+Event: TypeAlias = RateShock | DrainedPool | Depeg | Collapse | OraclesApart | BadDebt | GasSpike
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +131,7 @@ class Script:
     asset: Asset
     markets: tuple[MarketShape, ...]
     events: tuple[Event, ...]
+    pegged_to: Asset = DOLLAR  # or ETHER
 
 
 SHAPES: Final = (
@@ -125,7 +157,7 @@ def sample_script(*, seed: int, markets: int, hours: int) -> Script:
     events = (
         RateShock(first, hours // 2, 4 * length, utilisation=0.97, borrow_apr=0.35),
         GasSpike(hours * 5 // 8, length, base_fee_gwei=180.0),
-        Depeg(hours * 6 // 8, length, low_usd=0.88),
+        Depeg(hours * 6 // 8, length, low_of_peg=0.88),
         DrainedPool(last, hours * 7 // 8, length, borrow_apr=0.60),
     )
     return Script(seed, hours, DOLLAR, shapes, events)
@@ -145,7 +177,8 @@ def tape_of_script(script: Script) -> Tape:
         utilisation[:, at] = 1 / (1 + np.exp(-(middle + shape.utilisation_spread * shared)))
     base_fee_wei = (12 * GWEI * np.exp(0.6 * _wander(rng, rows))).astype(np.int64)
     ether_usd_e8 = np.rint(2_500 * USD_E8 * np.exp(0.25 * _wander(rng, rows))).astype(np.int64)
-    asset_usd_e8 = np.full(rows, USD_E8, dtype=np.int64)
+    of_peg, is_priced = np.ones(rows), np.ones(rows, dtype=np.bool_)
+    blind = np.zeros((rows, len(names)), dtype=np.bool_)
     for event in script.events:
         hours = slice(event.first_hour, event.first_hour + event.hours)
         match event:
@@ -156,32 +189,75 @@ def tape_of_script(script: Script) -> Tape:
                 borrow[hours, names.index(market)] = event.borrow_apr
                 utilisation[hours, names.index(market)] = 1.0
             case Depeg():
-                asset_usd_e8[hours] = np.rint(np.linspace(event.low_usd, 1.0, event.hours, endpoint=False) * USD_E8)
+                of_peg[hours] = _coming_back(event)
+            case Collapse():
+                of_peg[hours] = event.low_of_peg ** (np.arange(1, event.hours + 1) / event.hours)
+                of_peg[hours.stop :] = event.low_of_peg
+            case OraclesApart(market=market):
+                of_peg[hours] = _coming_back(event)
+                is_priced[hours] = False
+                blind[hours, names.index(market)] = True
             case GasSpike():
                 base_fee_wei[hours] = int(event.base_fee_gwei * GWEI)
+            case BadDebt():
+                pass  # told by the index, below
+    peg_usd_e8 = ether_usd_e8 if script.pegged_to == ETHER else np.full(rows, USD_E8, dtype=np.int64)
+    asset_usd_e8 = np.rint(peg_usd_e8 * of_peg).astype(np.int64)
     supplied = np.array([shape.supplied for shape in script.markets])
+    timestamp = START + HOUR * np.arange(rows, dtype=np.int64)
+    supply_apr = borrow * utilisation * (1 - RESERVE_FACTOR)
     return tape_from_rates(
         Rates(
             deployment=_deployment(script.asset, names),
-            timestamp=START + HOUR * np.arange(rows, dtype=np.int64),
+            timestamp=timestamp,
             block=BLOCKS_AN_HOUR * np.arange(1, rows + 1, dtype=np.int64),
             base_fee_wei=base_fee_wei,
-            supply_apr=borrow * utilisation * (1 - RESERVE_FACTOR),
+            supply_apr=supply_apr,
             borrow_apr=borrow,
             utilisation=utilisation,
             available=supplied * (1 - utilisation),
             fresh=np.ones_like(borrow, dtype=np.bool_),
-            oracle_usd_e8=np.repeat(asset_usd_e8[:, None], len(names), axis=1),
-            price_usd_e8=np.stack([asset_usd_e8, ether_usd_e8], axis=1),
+            oracle_usd_e8=np.where(blind, peg_usd_e8[:, None], asset_usd_e8[:, None]),
+            price_usd_e8=np.stack([np.where(is_priced, asset_usd_e8, 0), ether_usd_e8], axis=1),
+            index_ray=tuple([_index_ray(script, name, timestamp, supply_apr[:, at]) for at, name in enumerate(names)]),
+            marks=_losses(script, names),
         )
     )
+
+
+def _coming_back(event: Depeg | OraclesApart) -> Floats:
+    return np.linspace(event.low_of_peg, 1.0, event.hours, endpoint=False)
+
+
+def _index_ray(script: Script, name: str, timestamp: Ints, supply_apr: Floats) -> list[int] | None:
+    """The index of a market that loses something, grown between its losses; None for one that does not."""
+    losses = [event for event in script.events if isinstance(event, BadDebt) and event.market == name]
+    if not losses:
+        return None
+    low, high = grown_limbs(timestamp, supply_apr, np.arange(len(timestamp), dtype=np.int32))
+    index_ray = [top << 64 | bottom for bottom, top in zip(low.tolist(), high.tolist(), strict=True)]
+    for loss in losses:
+        kept_bps = BPS - loss.loss_bps
+        index_ray[loss.first_hour :] = [mul_div_down(index, kept_bps, BPS) for index in index_ray[loss.first_hour :]]
+    return index_ray
+
+
+def _losses(script: Script, names: Sequence[str]) -> Ints | None:
+    """The rows at which something was lost, marked as real; None where nothing was."""
+    losses = [event for event in script.events if isinstance(event, BadDebt)]
+    if not losses:
+        return None
+    marks = np.zeros((script.hours, len(names)), dtype=np.int64)
+    for loss in losses:
+        marks[loss.first_hour, names.index(loss.market)] = int(Mark.LOSS)
+    return marks
 
 
 def _inside(script: Script, names: Sequence[str]) -> None:
     for event in script.events:
         if event.first_hour < 0 or event.hours < 1 or event.first_hour + event.hours > script.hours:
             raise BadTape(f"{event} lies outside the tape's {script.hours} hours")
-        if isinstance(event, RateShock | DrainedPool) and event.market not in names:
+        if isinstance(event, RateShock | DrainedPool | OraclesApart | BadDebt) and event.market not in names:
             raise BadTape(f"{event} names no market of this script: {', '.join(names)}")
 
 

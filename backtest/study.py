@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
+from backtest.crises import Crisis
 from backtest.engine import run
+from backtest.impact import THINNED, Impact
 from backtest.importers.defects import ImportReport
 from backtest.metrics import Curve, Figures, curve_of, figures_of
 from backtest.runs import Run, RunSettings
+from backtest.saved_tapes import Saved
 from backtest.scenario import Synthetic
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy
@@ -29,8 +32,10 @@ from wallets.policy import Concentration, Exchange, Pace, People, Policy
 
 ACCOUNT: Final[Address] = "0x" + "b7" * 20  # nobody's: nothing is ever signed here
 ETHER_WEI: Final = 1_000 * WAD  # held apart for gas; what is burned of it is taken off the result
-HOUR: Final = 3_600  # a benchmark enters at the first hour it can, and then only time passes
+HOUR: Final = 3_600  # a held market is entered at the first hour at which it can be, and then only time passes
 ROOM: Final = 1_000  # a study's policy leaves so many times the cash: its caps are not what is studied
+
+Origin: TypeAlias = ImportReport | Saved | Synthetic | Crisis  # where a tape comes from
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,17 @@ class Study:
     equal_weight: Result
     holds: tuple[Result, ...]
     idle: Result
-    origin: ImportReport | Synthetic
+    origin: Origin
 
     @property
     def imported(self) -> ImportReport | None:
-        """What was read; None where the tape was made."""
+        """What was read; None where the tape was made, or nothing tells of its import."""
         return self.origin if isinstance(self.origin, ImportReport) else None
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether nobody ever saw these rates."""
+        return isinstance(self.origin, Synthetic | Crisis)
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -82,27 +92,44 @@ class Terms:
     cash: Decimal  # whole units of the asset
     latency_rows: int
     decide_for: Callable[[Asset], DecideSettings]
+    impact: Impact | None = THINNED  # NO_IMPACT, where a tape does not say how much is lent
+    may_be_at_once: bool = False  # a latency of 0 rows was asked for by name, and is told as a caution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What of the study that ships may be asked otherwise."""
+
+    stance: str = "balanced"
+    count: int = 1  # markets held, in equal parts
+    threshold_bps: int = 50  # a year, by which the best must beat what is held
+    lookback_hours: int = 72  # of rates looked back on
+    cadence_hours: int = 24  # between decisions
+
+    def decide_for(self, asset: Asset) -> DecideSettings:
+        """Rotate for a clear and lasting gain. Raises UnknownName."""
+        strategy = LendingRotation(
+            asset,
+            cadence_seconds=self.cadence_hours * HOUR,
+            lookback_seconds=self.lookback_hours * HOUR,
+            threshold_bps=self.threshold_bps,
+            count=self.count,
+            max_idle_bps=100,
+        )
+        gate = Gate(
+            horizon_seconds=14 * SECONDS_PER_DAY,
+            lookback_seconds=self.lookback_hours * HOUR,
+            cost_multiple_bps=20_000,
+            min_wait_seconds=2 * SECONDS_PER_DAY,
+            min_change_bps=100,
+            max_base_fee_gwei=100,
+        )
+        return DecideSettings(asset, Menu((("lending_rotation", strategy),), (self.stance,)), gate)
 
 
 def rotation(asset: Asset) -> DecideSettings:
     """The study that ships: rotate once a day at most, for a clear and lasting gain."""
-    strategy = LendingRotation(
-        asset,
-        cadence_seconds=SECONDS_PER_DAY,
-        lookback_seconds=3 * SECONDS_PER_DAY,
-        threshold_bps=50,
-        count=1,
-        max_idle_bps=100,
-    )
-    gate = Gate(
-        horizon_seconds=14 * SECONDS_PER_DAY,
-        lookback_seconds=3 * SECONDS_PER_DAY,
-        cost_multiple_bps=20_000,
-        min_wait_seconds=2 * SECONDS_PER_DAY,
-        min_change_bps=100,
-        max_base_fee_gwei=100,
-    )
-    return DecideSettings(asset, Menu((("lending_rotation", strategy),), ("balanced",)), gate)
+    return Rotation().decide_for(asset)
 
 
 def run_backtest(*, data: Path, gas: Path, symbols: Sequence[str], start: int, end: int, terms: Terms) -> tuple[Study, ...]:
@@ -115,11 +142,13 @@ def run_backtest(*, data: Path, gas: Path, symbols: Sequence[str], start: int, e
     return tuple(study(tape, tape.deployment.asset(symbol), terms, imported) for symbol, (tape, imported) in imports)
 
 
-def study(tape: Tape, asset: Asset, terms: Terms, origin: ImportReport | Synthetic) -> Study:
+def study(tape: Tape, asset: Asset, terms: Terms, origin: Origin) -> Study:
     """The strategy and its benchmarks on one tape. Raises BadTape."""
     markets = markets_of(tape, asset)
     if not markets:
         raise BadTape(f"no market of {asset.symbol}")
+    if terms.latency_rows < (0 if terms.may_be_at_once else 1):
+        raise BadTape(f"a study executes at a later row than it decides at: {terms.latency_rows} rows of latency are too few")
     asked = terms.decide_for(asset)
     settings = RunSettings(
         name=asked.menu.strategies[0][0].replace("_", " "),
@@ -129,14 +158,15 @@ def study(tape: Tape, asset: Asset, terms: Terms, origin: ImportReport | Synthet
         opening=_opening(tape, asset, terms.cash),
         most_moves=None,
         latency_rows=terms.latency_rows,
+        impact=terms.impact,
     )
 
-    def held_against(name: str, strategy: Strategy, most_moves: int) -> Result:
+    def held_against(name: str, strategy: Strategy, most_moves: int | None) -> Result:
         return _result(tape, replace(settings, name=name, decide=_benchmark(asset, name, strategy), most_moves=most_moves))
 
     return Study(
         main=_result(tape, settings),
-        equal_weight=held_against("equal weight", EqualWeight(asset, HOUR), 1),
+        equal_weight=held_against("equal weight", EqualWeight(asset, SECONDS_PER_DAY), None),
         holds=tuple(held_against(f"hold {m.id}", Hold(asset, HOUR, m.id), 1) for m in markets),
         idle=held_against("idle", Idle(asset, HOUR), 0),
         origin=origin,

@@ -1,17 +1,20 @@
 """The tables of the report, as HTML. Refuses nothing: every text from outside is escaped, and what is not known is a dash."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from backtest import metrics
-from backtest.engine import Step
+from backtest import hindsight, metrics
+from backtest.checking.marks import Finding
 from backtest.importers.defects import MarketDefects
 from backtest.importers.defects import Run as Stretch
-from backtest.numerals import DASH, cut, dollars, later_by, moment, percent, points, quantity, whole_percent
+from backtest.numerals import DASH, chance, cut, dollars, later_by, moment, percent, points, quantity, whole_percent
+from backtest.runs import Step
 from backtest.study import Result, Study
+from backtest.weighed import Weighed
 from strategies.domain import Action, Amount, Entire, Shares, Supply, Withdraw
 from wallets.wallet import Refused
 
@@ -23,6 +26,9 @@ DEFECTS: Final = (
     *("Market", "Rows", "Carried over", "Frozen over a day", "Missing hours", "Without a rate"),
     *("Lent above 100 %", "Spikes kept", "Spikes refused"),
 )
+Tile = tuple[str, str, str]  # a name, a value, what it is
+
+HOLDS: Final = 6  # more held markets than these are folded away, but for the best and the worst
 UNFOLDED: Final = 12  # more decisions than these are folded away
 DECISIONS: Final = (
     *(("Decided", ""), ("What moves", "text"), ("Why", "text")),
@@ -30,11 +36,38 @@ DECISIONS: Final = (
 )
 
 
-def results(study: Study) -> str:
-    """The strategy and its benchmarks, one row each."""
-    rows = [_result_cells(study, result) for result in study.results]
-    classes = ["main" if result is study.main else "" for result in study.results]
-    return _table(RESULTS, rows, classes, "results")
+def tiles(facts: Sequence[Tile]) -> str:
+    """Facts side by side: a name, a value, and what it is."""
+    cells = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>" for name, value, note in facts
+    )
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def results(weighed: Weighed) -> str:
+    """The strategy and its benchmarks, one row each, and the bound of hindsight last."""
+    study, bound = weighed.study, weighed.bound
+    shown = shown_beside(study)
+    folded = [held for held in _ranked(study) if not any(held is result for result in shown)]
+    rows = [_result_cells(study, result) for result in shown]
+    classes = ["main" if result is study.main else "" for result in shown]
+    against = points(bound.apy - study.equal_weight.figures.apy)
+    known = [hindsight.LABEL, quantity(float(bound.value[-1])), percent(bound.apy), against, DASH, DASH, DASH, DASH]
+    table = _table(RESULTS, [*rows, known], [*classes, "bound"], "results")
+    if not folded:
+        return table
+    others = _table(RESULTS, [_result_cells(study, held) for held in folded], [""] * len(folded), "results")
+    return f"{table}<details><summary>The {len(folded)} other held markets</summary>{others}</details>"
+
+
+def shown_beside(study: Study) -> tuple[Result, ...]:
+    """The strategy and its benchmarks; of many held markets the best and the worst alone."""
+    folded = _ranked(study)[1:-1] if len(study.holds) > HOLDS else ()
+    return tuple(result for result in study.results if not any(result is held for held in folded))
+
+
+def _ranked(study: Study) -> Sequence[Result]:
+    return sorted(study.holds, key=lambda held: -held.figures.final)
 
 
 def _result_cells(study: Study, result: Result) -> list[str]:
@@ -51,22 +84,67 @@ def _result_cells(study: Study, result: Result) -> list[str]:
     ]
 
 
-def overview(studies: Sequence[Study]) -> str:
+def overview(weighed: Sequence[Weighed]) -> str:
     """One row a study."""
-    head = ("Asset", "A year, net", "Against equal weight", "Against the better market", "End value", "Moves", "Gas")
+    head = (
+        "Asset",
+        "A year, net",
+        "Against equal weight",
+        "Against the best market",
+        "Deflated Sharpe",
+        "Trials",
+        "End value",
+        "Moves",
+        "Gas",
+    )
     rows = [
         [
-            f'<a href="#{escape(study.main.asset.symbol)}">{escape(study.main.asset.symbol)}</a>',
-            percent(study.main.figures.apy),
-            points(study.main.figures.apy - study.equal_weight.figures.apy),
-            points(study.main.figures.apy - max(held.figures.apy for held in study.holds)),
-            quantity(study.main.figures.final),
-            str(study.main.figures.moves),
-            dollars(study.main.figures.gas_usd),
+            f'<a href="#{escape(one.study.main.asset.symbol)}">{escape(one.study.main.asset.symbol)}</a>',
+            percent(one.study.main.figures.apy),
+            points(one.study.main.figures.apy - one.study.equal_weight.figures.apy),
+            points(one.study.main.figures.apy - max(held.figures.apy for held in one.study.holds)),
+            chance(one.evidence.deflated_sharpe),
+            f"{one.evidence.trials:,}",
+            quantity(one.study.main.figures.final),
+            str(one.study.main.figures.moves),
+            dollars(one.study.main.figures.gas_usd),
         ]
-        for study in studies
+        for one in weighed
     ]
     return _table(head, rows, [""] * len(rows), "overview")
+
+
+def costs(weighed: Weighed) -> str:
+    """What was paid, in the asset and as a part of what was earned before it."""
+    main, days, symbol = weighed.study.main, weighed.book.days, weighed.study.main.asset.symbol
+    one = 10**weighed.book.decimals
+    gas, trades = sum(day.gas_raw for day in days) / one, sum(day.trades_raw for day in days) / one
+    earned, fees = sum(sum(day.income_raw) for day in days) / one, -sum(day.other_raw for day in days) / one
+    thinned = main.run.impact_raw / one
+    lines = (
+        ("Gas", f"{main.figures.moves} moves", gas, main.figures.gas_usd),
+        ("Fees beside gas", "assumed for each market touched" if fees else "none assumed", fees, math.nan),
+        ("Our own size", "interest that our deposits thinned" if thinned else "nothing, or not counted", thinned, math.nan),
+        ("Slippage and price impact", "what trades cost or brought" if trades else "it did not trade", -trades, math.nan),
+    )
+    rows = [
+        [name, escape(note), f"{quantity(paid)} {escape(symbol)}", dollars(usd), percent(paid / earned) if earned > 0 else DASH]
+        for name, note, paid, usd in lines
+    ]
+    head = ("Cost", "For", "Paid", "In dollars", "Of what was earned")
+    return _table(head, rows, [""] * len(rows), "costs")
+
+
+def refusals(result: Result) -> str:
+    """The rules by which the guard refused plans, most frequent first; nothing where it refused none."""
+    refused = [step.verdict for step in result.run.steps if isinstance(step.verdict, Refused)]
+    counted = Counter((reason.rule, re.sub(r"[\d.,]*\d", "…", reason.text)) for verdict in refused for reason in verdict.reasons)
+    if not counted:
+        return ""
+    items = "".join(
+        f"<li>{count:,} × <b>{escape(rule)}</b>: {escape(text)}</li>" for (rule, text), count in counted.most_common(12)
+    )
+    return f'<h3>What refused</h3><ul class="plain">{items}</ul>'
 
 
 def decisions(study: Study) -> str:
@@ -152,6 +230,26 @@ def defects(markets: Sequence[MarketDefects]) -> str:
         for found in markets
     ]
     return _table(DEFECTS, rows, [""] * len(rows), "defects")
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What was wrong, one line a finding, folded away; nothing where nothing was found."""
+    if not found:
+        return ""
+    head = ("Where", "What", "Rows", "From", "What was done", "Figures")
+    rows = [
+        [
+            escape(one.subject),
+            escape((one.mark.name or str(int(one.mark))).lower().replace("_", " ")),
+            f"{one.count:,}",
+            moment(one.first),
+            escape(one.treatment),
+            escape(one.detail) or DASH,
+        ]
+        for one in found
+    ]
+    table = _table(head, rows, [""] * len(rows), "findings")
+    return f"<details><summary>The {len(rows):,} findings</summary>{table}</details>"
 
 
 def _stretches(runs: Sequence[Stretch]) -> str:

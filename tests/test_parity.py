@@ -10,6 +10,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from agent.chooser import RuleChooser
 from agent.graph import Planner, Ports
 from backtest.engine import run
+from backtest.impact import NO_IMPACT
 from backtest.movers import cycle_of
 from backtest.runs import Run, RunSettings
 from backtest.scenario import sample_tape
@@ -76,11 +77,13 @@ def settings_of(tape: Tape, latency_rows: int) -> RunSettings:
         account=ACCOUNT,
         opening=Portfolio((Amount(asset, 10**12), Amount(coin, 100 * WAD))),
         latency_rows=latency_rows,
+        impact=NO_IMPACT,
         most_moves=None,
     )
 
 
 def through_the_graph(tape: Tape, settings: RunSettings, done: Run, saver: SqliteSaver) -> Journal:
+    assert settings.policy is not None
     world = TapeWorld(tape)
     paper = PaperWallet(policy=settings.policy, deployment=tape.deployment, portfolio=settings.opening, world=world)
     wallet = LaterWallet(paper, world, settings.latency_rows)

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from math import isnan
 from typing import Final, Protocol, TypeAlias
 
+import numpy as np
+
 from strategies.decide import Decision
 from strategies.domain import Portfolio
 from strategies.errors import MalformedRecord
@@ -18,7 +20,7 @@ from strategies.tape import Observation
 from wallets import wire
 from wallets.ledger import Entry
 from wallets.store import Line
-from wallets.wallet import Receipt, Verdict
+from wallets.wallet import Approved, Receipt, Refused, Verdict
 
 Content: TypeAlias = Mapping[str, object]  # plain JSON values, as wire.plain makes them
 
@@ -80,13 +82,17 @@ class Journal:
 
     def append(self, kind: str, timestamp: int, content: Content) -> str:
         """Writes one line, durably where the book is; the line. Raises StoreUnwritable, MalformedRecord."""
-        with self._book.transaction():
-            return self._append(kind, timestamp, content)
+        return self.write(kind, timestamp, cycle=str(content.get("cycle", "")), said=wire.canonical(content))
 
-    def _append(self, kind: str, timestamp: int, content: Content) -> str:
+    def write(self, kind: str, timestamp: int, *, cycle: str, said: str) -> str:
+        """The same where the content is text already, its cycle within it."""
+        with self._book.transaction():
+            return self._write(kind, timestamp, cycle=cycle, said=said)
+
+    def _write(self, kind: str, timestamp: int, *, cycle: str, said: str) -> str:
         seq, previous = self._book.head()
-        text = line_of(seq=seq + 1, kind=kind, timestamp=timestamp, content=content, previous=previous)
-        self._book.add_line(Line(seq + 1, kind, timestamp, str(content.get("cycle", "")), text, hash_of(text)))
+        text = _line(seq=seq + 1, kind=kind, timestamp=timestamp, said=said, previous=previous)
+        self._book.add_line(Line(seq + 1, kind, timestamp, cycle, text, hash_of(text)))
         return text
 
     def append_cycle(self, cycle: str, lines: Iterable[tuple[str, int, Content]]) -> None:
@@ -94,7 +100,7 @@ class Journal:
         with self._book.transaction():
             if not self._book.has_cycle(cycle):
                 for kind, timestamp, content in lines:
-                    self._append(kind, timestamp, {"cycle": cycle, **content})
+                    self._write(kind, timestamp, cycle=cycle, said=wire.canonical({"cycle": cycle, **content}))
 
     @property
     def head(self) -> str:
@@ -112,7 +118,11 @@ class Journal:
 
 def line_of(*, seq: int, kind: str, timestamp: int, content: Content, previous: str) -> str:
     """One line's canonical text, its keys in their order. Raises MalformedRecord."""
-    said, named, before = wire.canonical(content), wire.canonical(kind), wire.canonical(previous)
+    return _line(seq=seq, kind=kind, timestamp=timestamp, said=wire.canonical(content), previous=previous)
+
+
+def _line(*, seq: int, kind: str, timestamp: int, said: str, previous: str) -> str:
+    named, before = wire.quoted(kind), wire.quoted(previous)
     return f'{{"at":{timestamp},"content":{said},"kind":{named},"previous":{before},"seq":{seq}}}'
 
 
@@ -150,64 +160,81 @@ def fault_of(line: str, seq: int, previous: str) -> str:
     return ""
 
 
-def observation_content(seen: Observation) -> Content:
-    """A digest of all that was looked at, and what a person wants to see of it."""
+def observation_text(seen: Observation, cycle: str) -> str:
+    """A digest of all that was looked at, and what a person wants to see of it. Raises MalformedRecord on an infinite rate."""
     timestamp, block, base_fee_wei, columns = seen.timestamp, seen.block, seen.base_fee_wei, list(map(seen.now, _COLUMNS))
-    prices = {asset.symbol: price for asset in seen.deployment.assets if (price := seen.usd_e8(asset)) is not None}
-    held = _portfolio_content(seen.portfolio)
-    said = wire.canonical([timestamp, block, base_fee_wei, prices, held, seen.moved_at])
-    floats = [(column + 0.0).tobytes() for column in columns]  # one zero, whatever its sign
-    return {
-        "block": block,
-        "timestamp": timestamp,
-        "base_fee_wei": wire.plain(base_fee_wei),
-        "digest": hashlib.sha256(b"".join([said.encode(), *floats, seen.fresh_now().tobytes()])).hexdigest(),
-        "supply_apr": [None if isnan(apr) else apr for apr in columns[0].tolist()],
-        "prices_usd_e8": prices,
-        "held": held,
-    }
+    priced = [(asset.symbol, seen.usd_e8(asset)) for asset in seen.deployment.assets]
+    prices = wire.object_of({symbol: str(price) for symbol, price in priced if price is not None})
+    held, moved_at = _held_text(seen.portfolio), "null" if seen.moved_at is None else seen.moved_at
+    digest = hashlib.sha256(f"[{timestamp},{block},{base_fee_wei},{prices},{held},{moved_at}]".encode())
+    digest.update((np.concatenate(columns) + 0.0).data)  # one zero, whatever its sign
+    digest.update(seen.fresh_now().data)
+    rates = wire.canonical([None if isnan(apr) else apr for apr in columns[0].tolist()])
+    return (
+        f'{{"base_fee_wei":{wire.to_text(base_fee_wei)},"block":{block},"cycle":{wire.quoted(cycle)},"digest":"{digest.hexdigest()}",'
+        f'"held":{held},"prices_usd_e8":{prices},"supply_apr":{rates},"timestamp":{timestamp}}}'
+    )
 
 
-def _portfolio_content(portfolio: Portfolio) -> dict[str, object]:
+def _held_text(portfolio: Portfolio) -> str:
     """Amounts by symbol, claims by market, and what backs debts, where anything does."""
-    content: dict[str, object] = {
-        "idle": {idle.asset.symbol: str(idle.raw) for idle in portfolio.idle},
-        "claims": {held.market.id: [str(held.shares_raw), str(held.debt_raw)] for held in portfolio.positions},
+    idle = wire.object_of({idle.asset.symbol: f'"{idle.raw}"' for idle in portfolio.idle})
+    claims = wire.object_of({held.market.id: f'["{held.shares_raw}","{held.debt_raw}"]' for held in portfolio.positions})
+    backing = {
+        held.market.id: wire.object_of({amount.asset.symbol: f'"{amount.raw}"' for amount in held.collateral})
+        for held in portfolio.positions
+        if held.collateral
     }
-    if backing := [held for held in portfolio.positions if held.collateral]:
-        content["collateral"] = {
-            held.market.id: {amount.asset.symbol: str(amount.raw) for amount in held.collateral} for held in backing
-        }
-    return content
+    collateral = f'"collateral":{wire.object_of(backing)},' if backing else ""
+    return f'{{"claims":{claims},{collateral}"idle":{idle}}}'
+
+
+def record_text(record: Decision | Verdict | Receipt, cycle: str) -> str:
+    """A decision: the choice, the target, the plan and the reason. A verdict: approved with calls, effects and digest, or refused
+    with every reason. A receipt: transactions and token changes."""
+    return _RECORDS[type(record)](record, wire.quoted(cycle))
+
+
+def entry_text(entry: Entry, cycle: str) -> str:
+    """One balanced fact, its legs as account, asset and signed base units."""
+    legs = [f'[{wire.quoted(leg.account)},{wire.quoted(leg.amount.asset.symbol)},"{leg.amount.raw}"]' for leg in entry.legs]
+    return (
+        f'{{"cycle":{wire.quoted(cycle)},"legs":[{",".join(legs)}],'
+        f'"memo":{wire.quoted(entry.memo)},"timestamp":{entry.timestamp}}}'
+    )
+
+
+def observation_content(seen: Observation) -> Content:
+    """What `observation_text` says."""
+    return _content_of(observation_text(seen, ""))
 
 
 def decision_content(decision: Decision) -> Content:
-    """The choice, the target, the plan and the reason."""
-    return _record_content(decision)
+    """What `record_text` says, as of the two below."""
+    return _content_of(record_text(decision, ""))
 
 
 def verdict_content(verdict: Verdict) -> Content:
-    """Approved with calls, effects and digest; or Refused with every reason."""
-    return _record_content(verdict)
+    return _content_of(record_text(verdict, ""))
 
 
 def receipt_content(receipt: Receipt) -> Content:
-    """Transactions and token changes."""
-    return _record_content(receipt)
+    return _content_of(record_text(receipt, ""))
 
 
 def entry_content(entry: Entry) -> Content:
-    """One balanced fact, its legs as account, asset and signed base units."""
-    legs = [[leg.account, leg.amount.asset.symbol, str(leg.amount.raw)] for leg in entry.legs]
-    return {"memo": entry.memo, "timestamp": entry.timestamp, "legs": legs}
+    """What `entry_text` says."""
+    return _content_of(entry_text(entry, ""))
 
 
-def _record_content(record: object) -> Content:
-    content = wire.plain(record)
-    if not isinstance(content, dict):
-        raise MalformedRecord(kind="journal content", why=f"{type(record).__name__} is no record")
+def _content_of(text: str) -> Content:
+    """A text's values, for whoever writes the cycle himself."""
+    content: dict[str, object] = json.loads(text)
+    del content["cycle"]
     return content
 
+
+_RECORDS: Final = {kind: wire.writer_with(kind, "cycle") for kind in (Decision, Approved, Refused, Receipt)}
 
 _UNSHARED: Final[Mapping[str, frozenset[str]]] = {
     # What may differ between two runs that did the same: ids, hashes, clocks of approvals.

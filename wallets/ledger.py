@@ -10,7 +10,7 @@ from typing import Final
 
 from strategies.domain import NATIVE, Address, Amount, Asset, Deployment, Market, Portfolio
 from strategies.errors import IncompleteRead, LedgerMismatch, UnbalancedEntry
-from strategies.protocols.registry import adapter_of
+from strategies.protocols.registry import adapter_of, markets_at
 from strategies.tape import Reading
 from wallets.wallet import Receipt, TokenTransfer
 
@@ -81,16 +81,12 @@ def _entry(transfer: TokenTransfer, deployment: Deployment, account: Address, ti
 
 def _counterparty(address: Address, asset: Asset, deployment: Deployment, treasury: Address | None) -> str:
     """A market by any of its contracts and the asset that moved, or the trades made there; else the treasury; else outside."""
-    for market in deployment.markets:
-        if market.protocol in EXCHANGES and asset in (market.asset, *market.others) and address in _contracts(market):
+    for market in markets_at(deployment, address):
+        if market.protocol in EXCHANGES and asset in (market.asset, *market.others):
             return f"trades:{market.id}"
-        if market.asset == asset and address in _contracts(market):
+        if market.asset == asset:
             return market_account(market)
     return TREASURY if address == treasury else OUTSIDE
-
-
-def _contracts(market: Market) -> tuple[Address, ...]:
-    return (market.address, *[pinned for _, pinned in market.contracts])
 
 
 def _fees(receipt: Receipt, deployment: Deployment, timestamp: int) -> Iterator[Entry]:

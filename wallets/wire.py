@@ -12,9 +12,11 @@ import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from strategies.domain import Asset, Market
 from strategies.errors import MalformedRecord, PlanError
 from strategies.protocols.aave_v3.arithmetic import VERSIONS, Version
 
@@ -24,17 +26,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 Read: TypeAlias = Callable[[Any], Any]
+Write: TypeAlias = Callable[[Any], str]
 
 TAG: Final = "is"
 NOTHING: Final = typing.cast("Hashable", type(None))
 MAX_SAFE: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+_NAMED: Final = 256  # assets and markets whose text is kept: a deployment has tens, and every record names some
 _VERSIONS: Final = {version.name: version for version in VERSIONS.values()}
+quoted: Final[Callable[[str], str]] = encode_basestring_ascii  # the text of a text
 _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def to_text(record: object) -> str:
     """The one text of a record. Raises MalformedRecord on an infinity or a type that has no text."""
-    return canonical(plain(record))
+    kind = type(record)
+    return (_WRITERS.get(kind) or _writer(kind))(record)
 
 
 def canonical(content: object) -> str:
@@ -60,10 +66,24 @@ def from_text(kind: "TypeForm[T]", text: str) -> T:
 
 def plain(value: object) -> Plain:
     """A record as JSON values, for content that holds several. Raises MalformedRecord."""
-    write = _WRITERS.get(type(value))
-    if write is None:
-        write = _WRITERS[type(value)] = _writer(type(value))
-    return write(value)
+    return typing.cast("Plain", json.loads(to_text(value)))
+
+
+def object_of(texts: Mapping[str, str]) -> str:
+    """The one text of a JSON object whose values are told already, each as its own one text."""
+    return f"{{{','.join([f'{quoted(name)}:{texts[name]}' for name in sorted(texts)])}}}"
+
+
+def writer_with(kind: type, name: str) -> Callable[[object, str], str]:
+    """Writes records of a kind with one further value among their fields, told already. Raises MalformedRecord."""
+    names, shape = _shape(kind, name)
+    fields_before, fields_after = names[: names.index(name)], names[names.index(name) + 1 :]
+
+    def write(record: object, told: str) -> str:
+        before = [to_text(getattr(record, one)) for one in fields_before]
+        return shape % (*before, told, *[to_text(getattr(record, one)) for one in fields_after])
+
+    return write
 
 
 def join(texts: Sequence[str]) -> str:
@@ -76,58 +96,59 @@ def lines(text: str) -> tuple[str, ...]:
     return from_text(tuple[str, ...], text)
 
 
-def _write_int(value: int) -> Plain:
-    return value if -MAX_SAFE <= value <= MAX_SAFE else str(value)
+def _write_int(value: int) -> str:
+    return str(value) if -MAX_SAFE <= value <= MAX_SAFE else f'"{value}"'
 
 
-def _write_float(value: float) -> Plain:
+def _write_float(value: float) -> str:
     if math.isinf(value):
         raise MalformedRecord(kind="number", why="an infinity is no rate")
-    return None if math.isnan(value) else value
+    return "null" if math.isnan(value) else repr(value)
 
 
-def _write_sequence(values: Sequence[object]) -> Plain:
-    return [plain(value) for value in values]
+def _write_sequence(values: Sequence[object]) -> str:
+    return f"[{','.join([to_text(value) for value in values])}]"
 
 
-def _write_mapping(values: Mapping[str, object]) -> Plain:
-    return {key: plain(value) for key, value in values.items()}
+def _write_mapping(values: Mapping[str, object]) -> str:
+    if not all(isinstance(key, str) for key in values):
+        raise MalformedRecord(kind="mapping", why="its keys are not all text")
+    return object_of({key: to_text(value) for key, value in values.items()})
 
 
-def _as_it_is(value: Any) -> Plain:
-    return typing.cast("Plain", value)
-
-
-_WRITERS: Final[dict[type, Callable[[Any], Plain]]] = {
-    type(None): _as_it_is,
-    bool: _as_it_is,
-    str: _as_it_is,
+_WRITERS: Final[dict[type, Write]] = {
+    type(None): lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    str: quoted,
     int: _write_int,
     float: _write_float,
-    bytes: bytes.hex,
+    bytes: lambda value: f'"{value.hex()}"',
     tuple: _write_sequence,
     dict: _write_mapping,
-    Version: lambda version: str(version.name),
+    Version: lambda version: quoted(version.name),
 }
 
 
-def _writer(kind: type) -> Callable[[Any], Plain]:
-    if issubclass(kind, Enum):
-        return lambda value: str(value.name)
+def _writer(kind: type) -> Write:
+    """How values of a type that was not met before are written. Raises MalformedRecord."""
+    write: Write = (lambda value: quoted(value.name)) if issubclass(kind, Enum) else partial(_write_record, *_shape(kind))
+    _WRITERS[kind] = lru_cache(maxsize=_NAMED)(write) if kind in (Asset, Market) else write
+    return _WRITERS[kind]
+
+
+def _shape(kind: type, *further: str) -> tuple[tuple[str, ...], str]:
+    """What is told of a record, and its text with room for each. Raises MalformedRecord for what is none."""
     if not is_dataclass(kind):
         raise MalformedRecord(kind="record", why=f"{kind.__name__} has no text")
-    names = tuple([field.name for field in fields(kind)])
+    names = sorted([*[field.name for field in fields(kind)], *further])
     if TAG in names:
         raise MalformedRecord(kind="record", why=f"{kind.__name__} has a field {TAG!r}")
-    return partial(_write_record, names, kind.__name__)
+    room = dict.fromkeys(names, "%s") | {TAG: quoted(kind.__name__)}
+    return tuple(names), f"{{{','.join([f'{quoted(name)}:{room[name]}' for name in sorted(room)])}}}"
 
 
-def _write_record(names: tuple[str, ...], tag: str, value: object) -> Plain:
-    written: dict[str, Plain] = {TAG: tag}
-    for name in names:
-        one = getattr(value, name)
-        written[name] = one if type(one) is str else plain(one)
-    return written
+def _write_record(names: tuple[str, ...], shape: str, value: object) -> str:
+    return shape % tuple([to_text(getattr(value, name)) for name in names])
 
 
 def _name(kind: object) -> str:

@@ -7,54 +7,50 @@ import gc
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
 
+import numpy as np
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from agent.cli import tables
+from agent.cli.asked import Asked, asked_of, completed, window
+from backtest import recipe
+from backtest.cautions import cautions_of
+from backtest.crises import Crisis, crisis, crisis_tape
+from backtest.evidence.trials import record, trials_on
 from backtest.export import write_tables
-from backtest.importers.aave_hourly import span_of, symbols_in
-from backtest.numerals import cents, day, percent
+from backtest.hindsight import NAME
+from backtest.impact import NO_IMPACT, THINNED, OwnSize
+from backtest.numerals import DASH, cents, percent
 from backtest.report import write_report
-from backtest.scenario import DOLLAR, Synthetic, sample_tape
-from backtest.study import Study, Terms, rotation, run_backtest, study
-from strategies.errors import SettingsError
+from backtest.saved_tapes import load_checked, origin_of
+from backtest.scenario import Synthetic, sample_tape
+from backtest.study import Origin, Study, Terms, run_backtest, study
+from backtest.tables import shown_beside
+from backtest.weighed import Weighed, trial_of, weigh
+from strategies.domain import Asset
+from strategies.errors import BadTape, SettingsError
+from strategies.tape import Tape
 
-LATENCY_ROWS: Final = 1
-SHIPPED: Final = ("USDC", "USDT", "DAI")  # of recorded data, where no asset is named
-DOLLARS: Final = (*SHIPPED, "USDE")
-FIRST_DAY: Final = "2023-01-27"  # Aave V3's first on Ethereum
-DAY_AFTER: Final = "2026-01-20"
-CASH: Final = 1_000_000  # dollars
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What describes a run: "", () and 0 were not given. Without data, the seed describes the tape."""
-
-    data: str
-    gas: str
-    assets: tuple[str, ...]
-    start: str
-    end: str
-    cash: int
-    seed: int
+TRIALS: Final = "trials.sqlite"  # beside the page: what was tried, on every tape
 
 
 def run(asked: Asked, out: Path, *, as_json: bool) -> None:
     """The studies, the page, and the files beside it."""
     whole = completed(asked)
     writable(out)
-    with _uncollected():
-        studies = _studies(whole)
-        write_report(studies, out)
-        write_tables(studies, out, asdict(whole))
-    _tell(studies, out, as_json=as_json)
+    with _uncollected(), waiting(f"running {', '.join(whole.assets)}", is_hidden=as_json):
+        studies = studies_of(whole)
+        weighed = [_counted(study, out.with_name(TRIALS)) for study in studies]
+        write_report(weighed, out)
+        write_tables(weighed, out, asdict(whole))
+        recipe.write(recipe.recipe_of(studies, asdict(whole)), recipe.path_of(out))
+    _tell(weighed, out, as_json=as_json)
 
 
 def report(run_file: Path, out: Path) -> None:
@@ -62,23 +58,25 @@ def report(run_file: Path, out: Path) -> None:
     asked, heads = _recorded(run_file)
     whole = completed(asked)
     writable(out)
-    with _uncollected():
-        studies = _studies(whole)
-        for one in studies:
+    with _uncollected(), waiting(f"running {', '.join(whole.assets)} again", is_hidden=False):
+        weighed = []
+        for one in studies_of(whole):
             symbol = one.main.asset.symbol
             if heads.get(symbol) != {result.name: result.run.journal.head for result in one.results}:
-                raise SettingsError(f"{run_file}: {symbol} does not come out the same: its data or the code changed")
-        write_report(studies, out)
-    _tell(studies, out, as_json=False)
+                raise SettingsError(
+                    f"{run_file}: {symbol} does not come out the same: its data or the code changed; `backtest replay` says where"
+                )
+            weighed.append(weigh(one, trials_on(run_file.with_name(TRIALS), one.main.run.tape.digest)))
+        write_report(weighed, out)
+    _tell(weighed, out, as_json=False)
 
 
-def completed(asked: Asked) -> Asked:
-    """What was asked with all that was not given filled in, after every check that needs no computing. Raises SettingsError."""
-    if asked.cash < 0:
-        raise SettingsError("--cash must be positive")
-    if asked.seed < 0:
-        raise SettingsError("--seed must not be negative")
-    return _of_recorded_data(asked) if asked.data else _of_a_synthetic_tape(asked)
+def _counted(study: Study, trials: Path) -> Weighed:
+    """The study among all that was tried on its tape, itself counted. One with a day that has no return is not kept on file."""
+    trial = trial_of(study)
+    if np.isfinite(trial.excess).all():
+        record(trials, [trial])
+    return weigh(study, trials_on(trials, trial.tape))
 
 
 def writable(out: Path) -> None:
@@ -99,71 +97,11 @@ def writable(out: Path) -> None:
         raise SettingsError(f"--out: {out} cannot be written: {error.strerror}") from error
 
 
-def _of_a_synthetic_tape(asked: Asked) -> Asked:
-    for name, given in (("--start", asked.start), ("--end", asked.end), ("--gas", asked.gas)):
-        if given:
-            raise SettingsError(f"{name} is for recorded data: give --data")
-    symbols = tuple(dict.fromkeys(symbol.upper() for symbol in asked.assets)) or (DOLLAR.symbol,)
-    for symbol in symbols:
-        if symbol != DOLLAR.symbol:
-            raise SettingsError(f"--asset {symbol}: the synthetic tape has {DOLLAR.symbol} only; give --data for others")
-    return replace(asked, assets=symbols, cash=asked.cash or CASH)
-
-
-def _of_recorded_data(asked: Asked) -> Asked:
-    data = _folder("--data", asked.data)
-    if not asked.gas:
-        raise SettingsError("--gas: name the folder of recorded gas prices; a result that is not net of gas is not given")
-    _folder("--gas", asked.gas)
-    symbols = _symbols(asked, data)
-    strange = [symbol for symbol in symbols if symbol not in DOLLARS]
-    if strange and not asked.cash:
-        raise SettingsError(f"--cash: say how many {strange[0]} to begin with; the default is for dollars")
-    whole = replace(asked, assets=symbols, start=asked.start or FIRST_DAY, end=asked.end or DAY_AFTER, cash=asked.cash or CASH)
-    start, end = _window(whole)
-    if end <= start:
-        spans = [span_of(data, symbol) for symbol in symbols]
-        there = f"{day(min(first for first, _ in spans))} to {day(max(last for _, last in spans))}"
-        raise SettingsError(f"--end {whole.end} is not after --start {whole.start}; the data has {there}")
-    return whole
-
-
-def _folder(name: str, given: str) -> Path:
-    path = Path(given).absolute()
-    if not path.is_dir():
-        raise SettingsError(f"{name}: no such folder: {path}")
-    return path
-
-
-def _symbols(asked: Asked, data: Path) -> tuple[str, ...]:
-    known = symbols_in(data)
-    if not known:
-        raise SettingsError(f"--data: {data} holds no recorded rates, such as aave_v3_usdc_eth.parquet")
-    for symbol in asked.assets:
-        if symbol.upper() not in known:
-            raise SettingsError(f"--asset {symbol}: not in this data, which has {', '.join(known)}")
-    symbols = tuple(dict.fromkeys(symbol.upper() for symbol in asked.assets)) or tuple(s for s in SHIPPED if s in known)
-    if not symbols:
-        raise SettingsError(f"--asset: name one of {', '.join(known)}")
-    return symbols
-
-
-def _window(asked: Asked) -> tuple[int, int]:
-    return _seconds("--start", asked.start), _seconds("--end", asked.end)
-
-
-def _seconds(name: str, given: str) -> int:
-    try:
-        return int(datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-    except ValueError as error:
-        raise SettingsError(f"{name} {given!r}: write a day as 2023-01-27") from error
-
-
 def _recorded(run_file: Path) -> tuple[Asked, dict[str, dict[str, str]]]:
     """What a run was asked, and the head of every journal by asset and name. Raises SettingsError."""
     try:
         content = json.loads(run_file.read_text())
-        asked = Asked(**{**content["asked"], "assets": tuple(content["asked"]["assets"])})
+        asked = asked_of(content["asked"])
         heads = {
             symbol: {name: result["journal_head"] for name, result in one["results"].items()}
             for symbol, one in content["studies"].items()
@@ -171,6 +109,16 @@ def _recorded(run_file: Path) -> tuple[Asked, dict[str, dict[str, str]]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{run_file} is not the JSON that `backtest run` writes: {error}") from error
     return asked, heads
+
+
+@contextmanager
+def waiting(text: str, *, is_hidden: bool) -> Iterator[None]:
+    """A line that shows that something is going on, and for how long; gone when it is done, and never in a file or a pipe."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    hidden = is_hidden or not tables.console.is_terminal
+    with Progress(*columns, console=tables.console, disable=hidden, transient=True) as progress:
+        progress.add_task(text, total=None)
+        yield
 
 
 @contextmanager
@@ -183,33 +131,72 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _studies(asked: Asked) -> tuple[Study, ...]:
-    terms = Terms(cash=Decimal(asked.cash), latency_rows=LATENCY_ROWS, decide_for=rotation)
-    if not asked.data:
-        tape = sample_tape(seed=asked.seed)
-        return tuple(study(tape, tape.deployment.asset(symbol), terms, Synthetic(asked.seed)) for symbol in asked.assets)
-    start, end = _window(asked)
-    return run_backtest(data=Path(asked.data), gas=Path(asked.gas), symbols=asked.assets, start=start, end=end, terms=terms)
+def studies_of(asked: Asked) -> tuple[Study, ...]:
+    """What is asked, run. Raises BadTape, SettingsError."""
+    terms = Terms(
+        cash=Decimal(asked.cash),
+        latency_rows=asked.latency_rows,
+        decide_for=asked.rotation.decide_for,
+        impact=THINNED if asked.own_impact else NO_IMPACT,
+        may_be_at_once=asked.latency_rows == 0,
+    )
+    if asked.data:
+        start, end = window(asked)
+        return run_backtest(data=Path(asked.data), gas=Path(asked.gas), symbols=asked.assets, start=start, end=end, terms=terms)
+    tape, origin = _tape(asked)
+    assets = [tape.deployment.asset(symbol) for symbol in asked.assets]
+    for asset in assets:
+        _refuse_unsized(tape, asset, terms)
+    return tuple(study(tape, asset, terms, origin) for asset in assets)
 
 
-def _tell(studies: Sequence[Study], out: Path, *, as_json: bool) -> None:
+def _tape(asked: Asked) -> tuple[Tape, Origin]:
+    """A tape that is there, or is made here. Raises BadTape."""
+    if asked.tape:
+        folder = Path(asked.tape)
+        tape = load_checked(folder)
+        return tape, origin_of(folder, tape)
+    if asked.crisis:
+        return crisis_tape(asked.crisis), crisis(asked.crisis)
+    return sample_tape(seed=asked.seed), Synthetic(asked.seed)
+
+
+def _refuse_unsized(tape: Tape, asset: Asset, terms: Terms) -> None:
+    """A tape on which our own size cannot be counted is run without it only where that is asked for. Raises SettingsError."""
+    if terms.impact is None:
+        return
+    try:
+        OwnSize(tape, asset, terms.impact)
+    except BadTape as error:
+        raise SettingsError(f"{error} (--no-own-impact)") from error
+
+
+def _tell(weighed: Sequence[Weighed], out: Path, *, as_json: bool) -> None:
     if as_json:
         content: Mapping[str, Any] = json.loads(out.with_suffix(".json").read_text())
         tables.say_json({**content, "report": str(out)})
         return
-    for one in studies:
+    for one in weighed:
         tables.console.print(_table(one))
+        for caution in cautions_of(one.study):
+            tables.say(caution, "yellow")
+        tables.say(one.evidence.sentence)
         tables.say()
-        if isinstance(one.origin, Synthetic):
-            tables.say(f"a synthetic tape of seed {one.origin.seed}: it shows the machine, not the strategy", "dim")
+        if isinstance(one.study.origin, Synthetic):
+            tables.say(f"a synthetic tape of seed {one.study.origin.seed}: it shows the machine, not the strategy", "dim")
+        if isinstance(one.study.origin, Crisis):
+            tables.say(f"{one.study.origin.name}, a made tape: {one.study.origin.what}", "dim")
     tables.say(f"net of gas; what is not exact stands in the report: {out}", "dim")
 
 
-def _table(one: Study) -> Table:
+def _table(weighed: Weighed) -> Table:
+    one, bound = weighed.study, weighed.bound
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in (one.main.asset.symbol, "final value", "a year", "deepest fall", "in USD", "moves", "gas USD"):
-        table.add_column(name, justify="left" if name == one.main.asset.symbol else "right")
-    for result in one.results:
+        is_name = name == one.main.asset.symbol
+        table.add_column(name, justify="left" if is_name else "right", overflow="fold", no_wrap=not is_name)
+    shown = shown_beside(one)
+    for result in shown:
         figures = result.figures
         table.add_row(
             result.name,
@@ -221,4 +208,9 @@ def _table(one: Study) -> Table:
             cents(figures.gas_usd),
             style="bold" if result is one.main else "",
         )
+    if len(shown) < len(one.results):
+        hidden = len(one.results) - len(shown)
+        table.add_row(f"{hidden} held between them", *[DASH] * 6, style="dim")
+    final, apy = cents(float(bound.value[-1])), percent(bound.apy)
+    table.add_row(NAME, final, apy, DASH, DASH, DASH, DASH, style="dim")
     return table

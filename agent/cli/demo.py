@@ -134,7 +134,8 @@ def _later_raw(seen: Observation, claim: Position, seconds: int) -> int:
 
 def look_back(folder: Path) -> Path:
     """Backtest on the synthetic tape; the page's path."""
-    from agent.cli.backtests import Asked, run
+    from agent.cli.asked import Asked
+    from agent.cli.backtests import run
 
     out = folder / "report.html"
     with tables.console.status("running the backtest and its benchmarks"):

@@ -8,8 +8,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent.chooser import RuleChooser
 from agent.graph import Planner, Ports
-from backtest.world import TapeWorld
 from backtest.scenario import sample_tape
+from backtest.world import TapeWorld
 from strategies.domain import Plan
 from strategies.errors import IncompleteRead, KeeperUnreachable, NotApproved, StoreUnwritable, UsufructError
 from strategies.tape import Observation, Tape
@@ -79,6 +79,7 @@ class Brittle(Memory):
 
 def planner(tape: Tape, saver: SqliteSaver, book: Journal, **faults: list[UsufructError]) -> tuple[Planner, Faulty]:
     settings = settings_of(tape, 0)
+    assert settings.policy is not None
     world = TapeWorld(tape)
     paper = PaperWallet(policy=settings.policy, deployment=tape.deployment, portfolio=settings.opening, world=world)
     later = LaterWallet(paper, world, 0)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from agent.cli import backtests, tables
-from agent.cli.backtests import Asked, completed, report, run, writable
+from agent.cli.asked import Asked, completed
+from agent.cli.backtests import report, run, writable
 from strategies.errors import SettingsError
 from tests.backtest.test_importers import write
 
@@ -47,10 +48,10 @@ def test_symbols_are_upper_cased_and_counted_once(recorded: Asked) -> None:
 
 
 def test_an_unknown_asset_is_refused_with_the_known_ones(recorded: Asked) -> None:
-    assert refused(replace(NOTHING, assets=("DAI",))) == "--asset DAI: the synthetic tape has USDC only; give --data for others"
+    assert refused(replace(NOTHING, assets=("DAI",))) == "--asset DAI: the synthetic tape has USDC only; give --data or --tape for others"
     assert refused(replace(recorded, assets=("foo",))) == "--asset foo: not in this data, which has USDC, WETH"
     Path(recorded.data, "aave_v3_usdc_eth.parquet").unlink()
-    assert refused(recorded) == "--asset: name one of WETH"
+    assert refused(recorded) == "--cash: say how many WETH to begin with; the default is for dollars"
 
 
 def test_cash_is_positive_and_has_a_default_in_dollars_only(recorded: Asked) -> None:
@@ -140,7 +141,18 @@ def test_a_report_writes_its_page_and_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "second").iterdir()] == ["again.html"]
     assert (tmp_path / "second" / "again.html").read_bytes() == (tmp_path / "first" / "report.html").read_bytes()
     recorded = json.loads((tmp_path / "first" / "report.json").read_text())
-    assert {path.name for path in (tmp_path / "first").iterdir()} == {"report.html", "report.json", *recorded["files"]}
+    assert {path.name for path in (tmp_path / "first").iterdir()} == {
+        *("report.html", "report.json", "report-recipe.json", "trials.sqlite"),
+        *recorded["files"],
+    }
+
+
+def test_every_run_counts_as_a_trial_once(tmp_path: Path) -> None:
+    told = []
+    for cash in (0, 0, 400_000):
+        run(replace(NOTHING, cash=cash), tmp_path / "report.html", as_json=False)
+        told.append(json.loads((tmp_path / "report.json").read_text())["studies"]["USDC"]["evidence"]["trials"])
+    assert told == [1, 1, 2]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"asked": {"assets": []}}', '{"asked": 3}'])

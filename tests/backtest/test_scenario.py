@@ -48,7 +48,7 @@ def test_a_rate_shock_moves_one_market_only() -> None:
 
 
 def test_a_depeg_falls_at_once_and_comes_back() -> None:
-    made = tape_of_script(with_event(Depeg(30, 12, low_usd=0.88)))
+    made = tape_of_script(with_event(Depeg(30, 12, low_of_peg=0.88)))
     price = made.price_usd_e8[:, 0]
     assert price[29] == USD_E8 and price[30] == 88 * USD_E8 // 100 and price[42] == USD_E8
     assert (np.diff(price[30:43]) > 0).all()

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from backtest.dataset import Rates, tape_from_rates
+from backtest.impact import NO_IMPACT
 from backtest.runs import RunSettings
 from backtest.study import ACCOUNT, Terms, study_policy
 from strategies.catalogue import Menu, Strategy
@@ -113,6 +114,7 @@ def settings_over(tape: Tape, strategy: Strategy) -> RunSettings:
         opening=Portfolio((Amount(asset, cash_raw), Amount(ETHER, WAD))),
         most_moves=None,
         latency_rows=0,
+        impact=NO_IMPACT,
     )
 
 
