@@ -52,7 +52,8 @@ CAVEATS: Final = (
     "<b>Withdrawals</b> are limited by the liquidity recorded at the row; where none is recorded, all could be taken out. That a "
     "market was paused is not recorded: frozen rows may have been times in which nobody could leave.",
     "<b>Gas</b> is what such calls burn (of recorded rates: those of Aave V3) at the tape's base fee, from ether held apart.",
-    "<b>Loss of the substance</b> (a bug, bad debt, a broken oracle) did not happen to these markets then. It could have.",
+    "<b>Loss of the substance</b> (a bug, bad debt, a broken oracle) is in it only where the tape has one. More could have "
+    "happened.",
     "<b>Trials are those on record.</b> What was tried elsewhere, or in somebody's head, is not counted, and the evidence is as "
     "much weaker.",
 )

@@ -47,8 +47,7 @@ def tiles(facts: Sequence[Tile]) -> str:
 def results(weighed: Weighed) -> str:
     """The strategy and its benchmarks, one row each, and the bound of hindsight last."""
     study, bound = weighed.study, weighed.bound
-    shown = shown_beside(study)
-    folded = [held for held in _ranked(study) if not any(held is result for result in shown)]
+    shown, folded = shown_beside(study), folded_away(study)
     rows = [_result_cells(study, result) for result in shown]
     classes = ["main" if result is study.main else "" for result in shown]
     against = points(bound.apy - study.equal_weight.figures.apy)
@@ -62,12 +61,15 @@ def results(weighed: Weighed) -> str:
 
 def shown_beside(study: Study) -> tuple[Result, ...]:
     """The strategy and its benchmarks; of many held markets the best and the worst alone."""
-    folded = _ranked(study)[1:-1] if len(study.holds) > HOLDS else ()
+    folded = folded_away(study)
     return tuple(result for result in study.results if not any(result is held for held in folded))
 
 
-def _ranked(study: Study) -> Sequence[Result]:
-    return sorted(study.holds, key=lambda held: -held.figures.final)
+def folded_away(study: Study) -> tuple[Result, ...]:
+    """The held markets between the best and the worst, best first, where there are many."""
+    if len(study.holds) <= HOLDS:
+        return ()
+    return tuple(sorted(study.holds, key=lambda held: -held.figures.final)[1:-1])
 
 
 def _result_cells(study: Study, result: Result) -> list[str]:

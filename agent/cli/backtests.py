@@ -31,7 +31,7 @@ from backtest.report import write_report
 from backtest.saved_tapes import load_checked, origin_of
 from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Origin, Study, Terms, run_backtest, study
-from backtest.tables import shown_beside
+from backtest.tables import folded_away, shown_beside
 from backtest.weighed import Weighed, trial_of, weigh
 from strategies.domain import Asset
 from strategies.errors import BadTape, SettingsError
@@ -195,8 +195,7 @@ def _table(weighed: Weighed) -> Table:
     for name in (one.main.asset.symbol, "final value", "a year", "deepest fall", "in USD", "moves", "gas USD"):
         is_name = name == one.main.asset.symbol
         table.add_column(name, justify="left" if is_name else "right", overflow="fold", no_wrap=not is_name)
-    shown = shown_beside(one)
-    for result in shown:
+    for result in shown_beside(one):
         figures = result.figures
         table.add_row(
             result.name,
@@ -208,9 +207,8 @@ def _table(weighed: Weighed) -> Table:
             cents(figures.gas_usd),
             style="bold" if result is one.main else "",
         )
-    if len(shown) < len(one.results):
-        hidden = len(one.results) - len(shown)
-        table.add_row(f"{hidden} held between them", *[DASH] * 6, style="dim")
+    if folded := folded_away(one):
+        table.add_row(f"{len(folded)} held between", *[DASH] * 6, style="dim")
     final, apy = cents(float(bound.value[-1])), percent(bound.apy)
     table.add_row(NAME, final, apy, DASH, DASH, DASH, DASH, style="dim")
     return table

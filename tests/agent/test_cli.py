@@ -251,7 +251,7 @@ def test_backtest_runs_on_a_fresh_checkout_and_its_report_is_made_again(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--asset", "DAI"), "error: --asset DAI: the synthetic tape has USDC only; give --data for others"),
+        (("--asset", "DAI"), "error: --asset DAI: the synthetic tape has USDC only; give --data or --tape for others"),
         (("--start", "2023-01-27"), "error: --start is for recorded data: give --data"),
         (("--data", "/nope"), "error: --data: no such folder: /nope"),
         (("--out", "x.json"), "error: --out: x.json must end in .html; the JSON and the CSV files are named after it"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.cli import backtests, tables
-from agent.cli.asked import Asked, completed
+from agent.cli.asked import Asked, asked_of, completed
 from agent.cli.backtests import report, run, writable
 from strategies.errors import SettingsError
 from tests.backtest.test_importers import write
@@ -48,7 +48,10 @@ def test_symbols_are_upper_cased_and_counted_once(recorded: Asked) -> None:
 
 
 def test_an_unknown_asset_is_refused_with_the_known_ones(recorded: Asked) -> None:
-    assert refused(replace(NOTHING, assets=("DAI",))) == "--asset DAI: the synthetic tape has USDC only; give --data or --tape for others"
+    assert (
+        refused(replace(NOTHING, assets=("DAI",)))
+        == "--asset DAI: the synthetic tape has USDC only; give --data or --tape for others"
+    )
     assert refused(replace(recorded, assets=("foo",))) == "--asset foo: not in this data, which has USDC, WETH"
     Path(recorded.data, "aave_v3_usdc_eth.parquet").unlink()
     assert refused(recorded) == "--cash: say how many WETH to begin with; the default is for dollars"
@@ -63,6 +66,29 @@ def test_cash_is_positive_and_has_a_default_in_dollars_only(recorded: Asked) -> 
 def test_a_seed_is_not_negative() -> None:
     assert refused(replace(NOTHING, seed=-1)) == "--seed must not be negative"
     assert completed(replace(NOTHING, seed=0)).seed == 0
+
+
+def test_a_run_has_one_tape() -> None:
+    assert refused(replace(NOTHING, tape="a", crisis="gas-spike")) == "--tape and --crisis: a run has one tape; give one of them"
+    assert completed(replace(NOTHING, crisis="gas-spike")).assets == ("USDC",)
+
+
+def test_a_crisis_and_a_stance_are_named_as_they_are_listed() -> None:
+    assert refused(replace(NOTHING, crisis="y2k")).startswith("--crisis y2k: there are ust-may-2022, ")
+    assert refused(replace(NOTHING, stance="brave")) == "--stance brave: there are conservative, balanced, unrestrained"
+    assert completed(replace(NOTHING, stance="unrestrained")).rotation.stance == "unrestrained"
+
+
+def test_a_crisis_of_another_asset_begins_with_what_is_said_of_it() -> None:
+    assert completed(replace(NOTHING, crisis="ust-may-2022")).assets == ("UST",)
+    assert "--cash: say how many stETH" in refused(replace(NOTHING, crisis="steth-june-2022"))
+    whole = completed(replace(NOTHING, crisis="steth-june-2022", cash=300, assets=("STETH",)))
+    assert (whole.assets, whole.cash) == (("stETH",), 300)
+
+
+def test_what_was_asked_before_there_were_these_options_is_still_read() -> None:
+    before = {"data": "", "gas": "", "assets": ["USDC"], "start": "", "end": "", "cash": 5, "seed": 7}
+    assert asked_of(before) == replace(NOTHING, assets=("USDC",), cash=5)
 
 
 @pytest.mark.parametrize("name", ["start", "end", "gas"])
