@@ -8,8 +8,8 @@ from backtest.movers import cycle_of
 from backtest.runs import LIQUIDATION, Liquidation, Segment, Step
 from backtest.world import reading_at
 from strategies.domain import Address, Portfolio
-from strategies.tape import Tape
-from wallets import journal
+from strategies.tape import Observation, Tape
+from wallets import journal, wire
 from wallets.journal import Journal
 from wallets.ledger import Entry, Ledger, accruals, entries_of, market_account, moved, opening, reconcile
 
@@ -22,26 +22,30 @@ class Books:
         self._account: Final = account
         self.journal: Final = Journal()
         self.ledger: Final = Ledger(opening(portfolio, int(tape.timestamp[0])))
+        self._held, self._held_text = portfolio, journal.held_text(portfolio)
         self._liquidated = 0
         self._interest_row = -1  # up to which interest is booked because a liquidation followed
 
     def record(self, step: Step) -> None:
         """Write a step down as the graph's record node does, and post what moved."""
-        seen, at, cycle = step.seen, step.seen.timestamp, cycle_of(step.seen)
-        self._write("observation", at, cycle, journal.observation_text(seen, cycle))
-        self._write("decision", at, cycle, journal.record_text(step.decision, cycle))
+        seen, cycle, entries = step.seen, cycle_of(step.seen), tuple[Entry, ...]()
+        lines = [("observation", self._observed(seen, cycle)), ("decision", journal.record_text(step.decision, cycle))]
         if step.verdict is not None:
-            self._write("verdict", at, cycle, journal.record_text(step.verdict, cycle))
+            lines.append(("verdict", journal.record_text(step.verdict, cycle)))
         if step.receipt is not None:
-            self._write("receipt", at, cycle, journal.record_text(step.receipt, cycle))
-            for entry in entries_of(step.receipt, seen.deployment, self._account, at):
-                self.ledger.post((entry,))
-                self._write("entry", at, cycle, journal.entry_text(entry, cycle))
+            entries = entries_of(step.receipt, seen.deployment, self._account, seen.timestamp)
+            lines.append(("receipt", journal.record_text(step.receipt, cycle)))
+            lines += [("entry", journal.entry_text(entry, cycle)) for entry in entries]
         if step.held:
-            self.journal.append("held", at, {"cycle": cycle, "reason": step.held})
+            lines.append(("held", wire.canonical({"cycle": cycle, "reason": step.held})))
+        self.ledger.post(entries)
+        self.journal.write(cycle, seen.timestamp, lines)
 
-    def _write(self, kind: str, timestamp: int, cycle: str, said: str) -> None:
-        self.journal.write(kind, timestamp, cycle=cycle, said=said)
+    def _observed(self, seen: Observation, cycle: str) -> str:
+        """What is held stays the same from one move to the next, and is told once."""
+        if seen.portfolio is not self._held:
+            self._held, self._held_text = seen.portfolio, journal.held_text(seen.portfolio)
+        return journal.observation_text(seen, cycle, self._held_text)
 
     def liquidate(self, done: Sequence[Liquidation], segments: Sequence[Segment]) -> None:
         """Book the liquidations that are not booked yet: interest up to each, then what was repaid and what was taken."""

@@ -153,8 +153,9 @@ def _applied(step: Step, action: MarketAction, *, deployment: Deployment, accoun
 def touched_states(states: tuple[MarketState | None, ...], at: int, touched: MarketState) -> tuple[MarketState | None, ...]:
     """All markets after one of them was touched: itself, and of those beside it, which only vaults and what they lend to are."""
     is_vault = touched.market.wraps != ()
-    others = [beside(state, touched) if state is not None and (is_vault or state.market.wraps) else state for state in states]
-    return (*others[:at], touched, *others[at + 1 :])
+    after = [beside(state, touched) if state is not None and (is_vault or state.market.wraps) else state for state in states]
+    after[at] = touched
+    return tuple(after)
 
 
 def market_index(deployment: Deployment, market: Market) -> int:

@@ -82,25 +82,27 @@ class Journal:
 
     def append(self, kind: str, timestamp: int, content: Content) -> str:
         """Writes one line, durably where the book is; the line. Raises StoreUnwritable, MalformedRecord."""
-        return self.write(kind, timestamp, cycle=str(content.get("cycle", "")), said=wire.canonical(content))
-
-    def write(self, kind: str, timestamp: int, *, cycle: str, said: str) -> str:
-        """The same where the content is text already, its cycle within it."""
         with self._book.transaction():
-            return self._write(kind, timestamp, cycle=cycle, said=said)
+            return self._write(kind, timestamp, str(content.get("cycle", "")), wire.canonical(content))
 
-    def _write(self, kind: str, timestamp: int, *, cycle: str, said: str) -> str:
+    def _write(self, kind: str, timestamp: int, cycle: str, said: str) -> str:
         seq, previous = self._book.head()
-        text = _line(seq=seq + 1, kind=kind, timestamp=timestamp, said=said, previous=previous)
+        text = _line(seq + 1, kind, timestamp, said, previous)
         self._book.add_line(Line(seq + 1, kind, timestamp, cycle, text, hash_of(text)))
         return text
+
+    def write(self, cycle: str, timestamp: int, lines: Iterable[tuple[str, str]]) -> None:
+        """Writes what is text already, its cycle within it: a kind and its content each. Raises StoreUnwritable."""
+        with self._book.transaction():
+            for kind, said in lines:
+                self._write(kind, timestamp, cycle, said)
 
     def append_cycle(self, cycle: str, lines: Iterable[tuple[str, int, Content]]) -> None:
         """Writes all lines of a cycle, or none where any of it is there already. Raises StoreUnwritable, MalformedRecord."""
         with self._book.transaction():
             if not self._book.has_cycle(cycle):
                 for kind, timestamp, content in lines:
-                    self._write(kind, timestamp, cycle=cycle, said=wire.canonical({"cycle": cycle, **content}))
+                    self._write(kind, timestamp, cycle, wire.canonical({"cycle": cycle, **content}))
 
     @property
     def head(self) -> str:
@@ -118,10 +120,10 @@ class Journal:
 
 def line_of(*, seq: int, kind: str, timestamp: int, content: Content, previous: str) -> str:
     """One line's canonical text, its keys in their order. Raises MalformedRecord."""
-    return _line(seq=seq, kind=kind, timestamp=timestamp, said=wire.canonical(content), previous=previous)
+    return _line(seq, kind, timestamp, wire.canonical(content), previous)
 
 
-def _line(*, seq: int, kind: str, timestamp: int, said: str, previous: str) -> str:
+def _line(seq: int, kind: str, timestamp: int, said: str, previous: str) -> str:
     named, before = wire.quoted(kind), wire.quoted(previous)
     return f'{{"at":{timestamp},"content":{said},"kind":{named},"previous":{before},"seq":{seq}}}'
 
@@ -160,23 +162,31 @@ def fault_of(line: str, seq: int, previous: str) -> str:
     return ""
 
 
-def observation_text(seen: Observation, cycle: str) -> str:
-    """A digest of all that was looked at, and what a person wants to see of it. Raises MalformedRecord on an infinite rate."""
+def observation_text(seen: Observation, cycle: str, held: str) -> str:
+    """A digest of all that was looked at, and what a person wants to see of it; `held` is the text of what is held. Raises
+    MalformedRecord on an infinite rate."""
     timestamp, block, base_fee_wei, columns = seen.timestamp, seen.block, seen.base_fee_wei, list(map(seen.now, _COLUMNS))
     priced = [(asset.symbol, seen.usd_e8(asset)) for asset in seen.deployment.assets]
     prices = wire.object_of({symbol: str(price) for symbol, price in priced if price is not None})
-    held, moved_at = _held_text(seen.portfolio), "null" if seen.moved_at is None else seen.moved_at
+    moved_at = "null" if seen.moved_at is None else seen.moved_at
     digest = hashlib.sha256(f"[{timestamp},{block},{base_fee_wei},{prices},{held},{moved_at}]".encode())
     digest.update((np.concatenate(columns) + 0.0).data)  # one zero, whatever its sign
     digest.update(seen.fresh_now().data)
-    rates = wire.canonical([None if isnan(apr) else apr for apr in columns[0].tolist()])
+    rates = _rates_text(columns[0].tolist())
     return (
         f'{{"base_fee_wei":{wire.to_text(base_fee_wei)},"block":{block},"cycle":{wire.quoted(cycle)},"digest":"{digest.hexdigest()}",'
         f'"held":{held},"prices_usd_e8":{prices},"supply_apr":{rates},"timestamp":{timestamp}}}'
     )
 
 
-def _held_text(portfolio: Portfolio) -> str:
+def _rates_text(rates: list[float]) -> str:
+    told = ",".join(map(repr, rates))
+    if "n" in told:  # a NaN, which is unknown, or an infinity
+        return wire.canonical([None if isnan(apr) else apr for apr in rates])
+    return f"[{told}]"
+
+
+def held_text(portfolio: Portfolio) -> str:
     """Amounts by symbol, claims by market, and what backs debts, where anything does."""
     idle = wire.object_of({idle.asset.symbol: f'"{idle.raw}"' for idle in portfolio.idle})
     claims = wire.object_of({held.market.id: f'["{held.shares_raw}","{held.debt_raw}"]' for held in portfolio.positions})
@@ -206,7 +216,7 @@ def entry_text(entry: Entry, cycle: str) -> str:
 
 def observation_content(seen: Observation) -> Content:
     """What `observation_text` says."""
-    return _content_of(observation_text(seen, ""))
+    return _content_of(observation_text(seen, "", held_text(seen.portfolio)))
 
 
 def decision_content(decision: Decision) -> Content:

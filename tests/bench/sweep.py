@@ -1,10 +1,12 @@
 """Measures a sweep of the rotation job: `python -m tests.bench.sweep`. One JSON line a job, on standard output.
 
 500 sets (10 thresholds × 10 look-backs × 1 to 5 markets) over 20 markets and a year: run exactly by one process (CPU seconds),
-by two, this one among them (wall seconds, the start of the other included), and evaluated together in floats (CPU seconds).
+by two, this one among them, and by a Dask cluster of two workers (wall seconds; the start of the second process is in it, that of
+the cluster is not), and evaluated together in floats (CPU seconds). With `--peers`, beside the back-testers that are installed.
 Ends with 1 where two processes give other results than one, or where the estimate moves another way than the exact run."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
+from distributed import LocalCluster
 
 from backtest.dataset import save
+from backtest.sweep.cluster import over_cluster
 from backtest.sweep.ground import Ground, last_rows_of_days
 from backtest.sweep.outcome import Job, Outcome
 from backtest.sweep.results import content_of
@@ -22,6 +26,7 @@ from backtest.sweep.running import Runner, here, over_processes
 from backtest.sweep.screen import Screen, screened
 from backtest.sweep.space import Listed, ParameterSet, grid, space_of
 from backtest.sweep.work import pieces_of
+from tests.bench import peers
 from tests.bench.year import rates_of, rotation_over, settings_over, tape_of
 
 MARKETS: Final = 20
@@ -76,6 +81,18 @@ def lines() -> Iterator[Line]:
         }
         two_s, both = timed(time.perf_counter, over_processes(2), job, sets)
         yield {"job": "sweep-two-processes", "sets": len(sets), "wall_s": round(two_s, 3), "speedup": round(wall_s / two_s, 2)}
+        with LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster:
+            runner = over_cluster(cluster.scheduler_address)
+            timed(time.perf_counter, runner, job, sets[:8])  # the workers have loaded the code
+            cluster_s, spread = timed(time.perf_counter, runner, job, sets)
+        yield {
+            "job": "sweep-two-dask-workers",
+            "sets": len(sets),
+            "wall_s": round(cluster_s, 3),
+            "speedup": round(wall_s / cluster_s, 2),
+        }
         together_s, screen = estimated(job, sets, ground)
         told = [outcome for outcome in alone if not screen.departed[outcome.at]]
         apart = max(abs(screen.net[outcome.at] - outcome.net) for outcome in told)
@@ -86,16 +103,23 @@ def lines() -> Iterator[Line]:
             "departed": int(screen.departed.sum()),
             "net_diff": float(f"{apart:.2g}"),
         }
-        same = [content_of(one) for one in alone] == [content_of(one) for one in both]
+        same = [content_of(one) for one in alone] == [content_of(one) for one in both] == [content_of(one) for one in spread]
         moves_alike = all(screen.moves[outcome.at] == outcome.moves for outcome in told)
-        yield {"job": "sweep-agreement", "two_processes_equal": same, "moves_equal": moves_alike}
+        yield {"job": "sweep-agreement", "others_equal": same, "moves_equal": moves_alike}
 
 
 def main() -> int:
     """Prints every line; 1 where the ways do not agree."""
+    ours_s = math.nan
     for line in lines():
-        print(json.dumps(line), flush=True)  # noqa: T201
-    return 0 if line["two_processes_equal"] and line["moves_equal"] else 1
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        ours_s = float(str(line["ours_cpu_s"])) if line["job"] == "sweep-exact" else ours_s
+    for peer, cpu_s, is_extrapolated in peers.sweep() if "--peers" in sys.argv else ():
+        ratio = float(f"{ours_s / cpu_s:.3g}")
+        told = {"job": "sweep-exact", "peer": peer, "peer_cpu_s": cpu_s, "ratio": ratio, "peer_is_extrapolated": is_extrapolated}
+        sys.stdout.write(json.dumps(told) + "\n")
+    return 0 if line["others_equal"] and line["moves_equal"] else 1
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def test_an_observations_line_is_its_plain_values(
         held = replace(held, positions=(replace(held.positions[0], collateral=(usdc(7),)),))
     first = None if supply_apr is None else worlds.Said(supply_apr)
     seen = worlds.look(worlds.tape([[first, worlds.Said(-0.0)]]), held, moved_at=moved_at)
-    assert journal.observation_text(seen, cycle) == observation_plainly(seen, cycle)
+    assert journal.observation_text(seen, cycle, journal.held_text(seen.portfolio)) == observation_plainly(seen, cycle)
     assert {"cycle": cycle, **journal.observation_content(seen)} == json.loads(observation_plainly(seen, cycle))
 
 
@@ -139,7 +139,7 @@ def test_refuses_to_write_down_an_infinite_rate() -> None:
     whole = worlds.tape([[worlds.Said(0.02), worlds.Said(0.03)]])
     broken = replace(whole, supply_apr=np.array([[math.inf, 0.03]]))
     with pytest.raises(MalformedRecord):
-        journal.observation_text(worlds.look(broken, worlds.idle()), "one")
+        journal.observation_content(worlds.look(broken, worlds.idle()))
 
 
 def test_further_text_stands_where_its_name_sorts() -> None:
