@@ -77,7 +77,8 @@ def test_the_example_names_every_limit() -> None:
     assert set(content["policy"]) == set(REQUIRED)
     for name, shape in TABLES.items():
         assert set(content["policy"][name]) == set(shape.model_fields)
-    assert set(content["strategy"]["gate"]) == {field.name for field in fields(Gate)}
+    assumed = {"touch_fee_raw"}  # by a run over a tape: no chain that is signed on charges it
+    assert set(content["strategy"]["gate"]) == {field.name for field in fields(Gate)} - assumed
     assert set(content) == set(Settings.model_fields) - {"model"}
 
 

@@ -102,7 +102,8 @@ def test_parameters_arrive_in_the_strategies_unchanged(file: Path) -> None:
 
 
 def test_the_shapes_have_exactly_the_parameters_of_what_they_describe() -> None:
-    assert set(GateSettings.model_fields) == {field.name for field in fields(Gate)}
+    assumed = {"touch_fee_raw"}  # by a run over a tape: no chain that is signed on charges it
+    assert set(GateSettings.model_fields) == {field.name for field in fields(Gate)} - assumed
     own = {field.name for field in fields(LendingRotation)} - {"asset", "cadence_seconds"}
     assert set(RotationSettings.model_fields) == own
 

@@ -17,7 +17,7 @@ from agent.verify.attacks.probes import Record, probe_of
 from agent.verify.attacks.reference import BLOCK_SECONDS
 from agent.verify.attacks.trial import Trial, full_disk, rules_in
 from agent.verify.attacks.words import Heard, action_of, actions_of
-from strategies.errors import NotApproved, ObservationError, StoreUnwritable, UsufructError
+from strategies.errors import NonceGap, NotApproved, ObservationError, StoreUnwritable, UsufructError
 from strategies.protocols import registry
 from strategies.protocols.adapter import Call
 from wallets import requests
@@ -124,11 +124,13 @@ def denied(reasons: tuple[Reason, ...], probe: Callable[[str], str | None]) -> O
 
 
 def rule_of(error: UsufructError) -> str:
-    """Which rule an error of the wallet is: what it cannot write down, and what it cannot read."""
+    """Which rule an error of the wallet is: what it cannot write down, a nonce that is taken, and what it cannot read."""
     if isinstance(error, NotApproved):
         return error.rule
     if isinstance(error, StoreUnwritable):
         return "journal"
+    if isinstance(error, NonceGap):
+        return "nonce"
     return "unread" if isinstance(error, ObservationError) else "simulation"
 
 

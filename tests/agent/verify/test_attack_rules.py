@@ -4,10 +4,17 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.verify.attacks.handing import rule_of
 from agent.verify.attacks.rules import CLASSES, classes_of
+from strategies.errors import NonceGap, SimulationReverted
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCES = sorted(path for folder in ("strategies", "wallets", "agent") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path
+    for folder in ("strategies", "wallets", "agent")
+    for path in (ROOT / folder).rglob("*.py")
+    if "fetch" not in path.parts  # an `Outcome` there is a download's, and names no rule
+)
 BUILDERS = {"Reason": 0, "NotApproved": 1, "Outcome": 1}  # where a rule stands among the arguments
 
 
@@ -66,3 +73,8 @@ def test_the_table_names_no_rule_that_nobody_records() -> None:
 
 def test_classes_keep_the_order_of_record_and_stand_once() -> None:
     assert classes_of(("effects", "simulation", "target", "nobody-knows")) == ("R-SIMDIFF", "R-TARGET")
+
+
+def test_a_nonce_that_is_taken_is_a_nonce_and_no_simulation() -> None:
+    assert rule_of(NonceGap(expected=5, found=6)) == "nonce"
+    assert rule_of(SimulationReverted(index=0, why="it is paused")) == "simulation"
