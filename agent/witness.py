@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from strategies.domain import Address
 from strategies.errors import EndpointUnusable
 from wallets.endpoints import Endpoint
+from wallets.recursion import recursion_limit_kept
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -18,15 +19,16 @@ ATTEMPTS: Final = 3  # a block may come between the two readers
 
 def disagreements(url: str, endpoint: Endpoint, account: Address, *, timeout_seconds: int) -> tuple[str, ...]:
     """What the two readers say differently, in words; empty where they agree. Raises EndpointUnusable."""
-    from requests.exceptions import RequestException
-    from web3 import HTTPProvider, Web3
-    from web3.exceptions import Web3Exception
+    with recursion_limit_kept():
+        from requests.exceptions import RequestException
+        from web3 import HTTPProvider, Web3
+        from web3.exceptions import Web3Exception
 
     other = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_seconds}, exception_retry_configuration=None))
     for _ in range(ATTEMPTS):
         try:
             found = tuple(_compared(other, endpoint, account))
-        except (Web3Exception, RequestException, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (Web3Exception, RequestException, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             # web3 raises any of these on a malformed answer; its text may repeat the address with its secret
             raise EndpointUnusable(endpoint=endpoint.rpc.name, why=f"web3 cannot read it ({type(error).__name__})") from None
         if not found:

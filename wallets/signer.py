@@ -2,7 +2,6 @@
 nothing else: no hashes, no messages, no typed data, no delegations, no legacy bytes."""
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -13,6 +12,7 @@ from strategies.protocols.adapter import Call
 from strategies.units import MAX_UINT256
 from wallets import safe
 from wallets.case import Fees
+from wallets.recursion import recursion_limit_kept
 from wallets.safe import Seat
 from wallets.wallet import Approved, approval_digest
 
@@ -126,10 +126,7 @@ def signer_of(content: Mapping[str, object], password: str) -> Signer:
 
 
 def _accounts() -> "Account":
-    """eth_account, without what one of its needs does to the whole process: py_ecc raises the recursion limit to 100,000, and a
-    hundred kilobytes of open brackets would then overflow the stack instead of raising RecursionError."""
-    limit = sys.getrecursionlimit()
-    from eth_account import Account
+    with recursion_limit_kept():
+        from eth_account import Account
 
-    sys.setrecursionlimit(limit)
     return Account()

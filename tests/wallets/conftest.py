@@ -1,7 +1,6 @@
 """One local chain for the wallet's tests, put back as it was after each; and keys that take a second to make, made once."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from strategies.protocols.registry import deployment_from
 from tests.wallets.chain import Chain
 from tests.wallets.house import house, running_keeper  # noqa: F401  (fixtures)
 from wallets import keystore, secrecy
-
-# A need of eth_account raises it; wallets.signer puts it back, and so do tests that import it directly.
-sys.setrecursionlimit(1_000)
 
 PASSWORD = "correct horse battery"
 
