@@ -158,3 +158,20 @@ def test_no_path_of_one_machine_and_no_download_address_is_written_down() -> Non
         *(path for path in sorted(ROOT.glob("[!.]*.*")) if path.is_file()),
     ]:
         assert not re.search(r"(^|[^A-Za-z0-9_.])/(work|root|home)/[a-z]", path.read_text()), name(path)
+
+
+def test_make_test_runs_every_file_of_tests() -> None:
+    runs = [line.split()[1:] for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("\t$(RUN)")]
+    assert "--ignore-glob='*_chain.py'" in runs[0]
+    counted, whole = (
+        {
+            path
+            for word in run
+            if word.startswith("tests")
+            for found in ROOT.glob(word)
+            for path in (found.rglob("test_*.py") if found.is_dir() else [found])
+        }
+        for run in runs
+    )
+    run = {path for path in counted if not path.name.endswith("_chain.py")} | whole
+    assert {name(path) for path in (ROOT / "tests").rglob("test_*.py")} == {name(path) for path in run}
