@@ -3,6 +3,8 @@
 The functions, and their order, are those of the planner's graph. A plan is judged by what its decision row says and executed
 at what a later row says. Rows at which a lookout sees that nothing changes are not valued. Refuses a latency below zero."""
 
+from collections.abc import Sequence
+
 from backtest.books import Books
 from backtest.course import Course
 from backtest.lookout import Lookout, lookout_of
@@ -13,7 +15,7 @@ from backtest.swift import Swift
 from backtest.terms import refuse_unknown_delays
 from backtest.world import due_row_of, hindrance
 from strategies.assess import assess, held_raw, value_raw
-from strategies.catalogue import choose_by_score
+from strategies.catalogue import Signalled, choose_by_score
 from strategies.decide import DecideSettings, Decision, decide, decided
 from strategies.domain import Amount, Choice, Keep, Plan, Portfolio, Supply, Target, Withdraw
 from strategies.errors import BadTape, ProtocolError, WalletError
@@ -84,6 +86,23 @@ def _bare(prepared: Prepared, settings: RunSettings) -> Run:
         passed, at = passed + course.next - at - 1, course.next  # nothing is decided while a plan is on its way
     course.close()
     return course.finished((), decisions=at - passed, ledger=Ledger(), journal=Journal())
+
+
+def run_at(prepared: Prepared, settings: RunSettings, looks: Sequence[int]) -> Run:
+    """`run` without a policy, where it is known beforehand at which decision rows, by number, a plan is made: everywhere else all
+    is plainly kept. Raises BadTape."""
+    strategy = settings.decide.menu.strategies[0][1]
+    if not isinstance(strategy, Signalled):
+        raise BadTape(f"{type(strategy).__name__} does not say its word in two steps: look at every row")
+    rows, signals = prepared.rows(strategy.cadence_seconds).tolist(), prepared.signals(strategy)
+    course, swift, passed = Course(prepared, settings, None, rows), Swift(prepared, settings), 0
+    for at in looks:
+        wanted = strategy.choose(signals[at], ())
+        if not isinstance(wanted, Keep):
+            course.go_on(at, *swift.move(at, rows[at], course.at, moved_at=course.moved_at, chosen=wanted))
+            passed += course.next - at - 1
+    course.close()
+    return course.finished((), decisions=len(rows) - passed, ledger=Ledger(), journal=Journal())
 
 
 def segment_of(step: Step, portfolio: Portfolio) -> Segment | None:

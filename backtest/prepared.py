@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from backtest.impact import Impact, OwnSize
-from backtest.index_columns import index_columns
+from backtest.index_columns import IndexColumns, index_columns
 from backtest.world import decision_rows
 from strategies.assess import History
 from strategies.catalogue import Signalled
@@ -23,7 +23,7 @@ class Prepared:
         self.tape: Final = tape
         self._history: Final = History(tape)
         self._rows: Final[dict[int, Ints]] = {}
-        self._said: Final[dict[tuple[int, int], tuple[int, int]]] = {}
+        self._said: Final[dict[int, Said]] = {}
         self._signals: Final[dict[Hashable, Sequence[Any]]] = {}
         self._sizes: Final[dict[tuple[Asset, Impact], OwnSize]] = {}
 
@@ -33,13 +33,11 @@ class Prepared:
             self._rows[cadence_seconds] = decision_rows(self.tape, cadence_seconds)
         return self._rows[cadence_seconds]
 
-    def said(self, row: int, market: int) -> tuple[int, int]:
-        """The exact index of a recorded market at a row, and what can be taken out of it. Raises BadTape for any other tape."""
-        key = (row, market)
-        if key not in self._said:
-            states = index_columns(self.tape)
-            self._said[key] = states.index_ray(row, market), states.withdrawable_raw(row, market)
-        return self._said[key]
+    def said_at(self, row: int) -> "Said":
+        """What recorded markets say at a row, by column. Raises BadTape for any other tape."""
+        if row not in self._said:
+            self._said[row] = Said(index_columns(self.tape), row)
+        return self._said[row]
 
     def own_size(self, asset: Asset, impact: Impact) -> OwnSize:
         """What claims in an asset's markets lose to their own size. Raises BadTape where a tape does not say how much is lent."""
@@ -65,3 +63,16 @@ class Prepared:
         if key not in self._signals:
             self._signals[key] = strategy.signals(self._history, self.rows(strategy.cadence_seconds))
         return self._signals[key]
+
+
+class Said(dict[int, tuple[int, int]]):
+    """Of each recorded market that is asked for: its exact index at a row, and what can be taken out of it."""
+
+    def __init__(self, states: IndexColumns, row: int) -> None:
+        super().__init__()
+        self._states: Final = states
+        self._row: Final = row
+
+    def __missing__(self, market: int) -> tuple[int, int]:
+        found = self[market] = self._states.index_ray(self._row, market), self._states.withdrawable_raw(self._row, market)
+        return found

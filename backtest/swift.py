@@ -35,6 +35,8 @@ class Swift:
         tape, asked = prepared.tape, settings.decide
         cadence_seconds = asked.menu.strategies[0][1].cadence_seconds
         self._tape: Final = tape
+        self._markets: Final = tape.deployment.markets
+        self._columns: Final = tape.market_rows
         self._prepared: Final = prepared
         self._settings: Final = settings
         self._gate: Final = asked.gate
@@ -44,6 +46,7 @@ class Swift:
         self._ether: Final = next((at for coin, at in tape.asset_rows.items() if coin.address == NATIVE), None)
         impact = settings.impact
         self._answering: Final = None if impact is None else prepared.own_size(asked.asset, impact).tape
+        self._known: tuple[Portfolio, dict[int, int], int] = Portfolio(()), {}, 0  # as plain integers
         self._forecast: Final = prepared.forecast(cadence_seconds, asked.gate.lookback_seconds)
 
     def move(
@@ -51,47 +54,46 @@ class Swift:
     ) -> Moved:
         """What becomes of the columns chosen at a decision row, given what is held at any row."""
         portfolio = held_at(row)
-        shares = {self._tape.market_index(held.market): held.shares_raw for held in portfolio.positions}
-        idle_raw, total_raw, changes = self._changes(row, portfolio, shares, chosen)
+        shares, idle_raw = self._plain(portfolio)
+        total_raw, changes = self._changes(row, shares, idle_raw, chosen)
         free_raw = idle_raw - self._gate.touch_fee_raw * len(changes)
         moves = moves_of(changes, free_raw, mul_div_up(total_raw, self._gate.min_change_bps, BPS))
-        short = (
-            row if any(out.payable_raw < out.have_raw - out.want_raw for out in changes if out.have_raw > out.want_raw) else None
-        )
+        short = None
+        for _, have_raw, want_raw, payable_raw in changes:
+            if payable_raw < have_raw - want_raw and have_raw > want_raw:
+                short = row
         if not moves or (
             moves[-1].raw > 0
             and self._is_gated(at, row, portfolio, moves=moves, changes=changes, total_raw=total_raw, moved_at=moved_at)
         ):
             return Moved(None, None, short)
-        markets = self._tape.deployment.markets
-        left = [markets[move.at].id for move in moves if move.raw < 0]
+        markets = self._markets
+        left = [markets[at].id for at, raw, _ in moves if raw < 0]
         due = due_row_of(self._tape, row, self._settings, left)
         if due >= len(self._tape):
             return Moved(due, None, short)
-        entered = [markets[move.at].id for move in moves if move.raw > 0]
+        entered = [markets[at].id for at, raw, _ in moves if raw > 0]
         is_hindered = hindrance(self._tape, self._settings, due, left=left, entered=entered) != ""
-        segment = None if is_hindered else self._moved(due, held_at(due), moves=moves)
+        segment = None if is_hindered else self._moved(due, held_at(due), moves)
         return Moved(due, segment, due if short is None and segment is None and left else short)
 
-    def _changes(
-        self, row: int, portfolio: Portfolio, shares: dict[int, int], chosen: tuple[int, ...]
-    ) -> tuple[int, int, list[Change]]:
-        said = self._prepared.said
-        have = {at: value_down(held_raw, said(row, at)[0]) for at, held_raw in shares.items()}
-        legs = dict(zip(chosen, equal_parts_wad(len(chosen)), strict=True))
-        touched = sorted(have.keys() | legs.keys())
-        idle_raw = portfolio.idle_raw(self._asset)
+    def _plain(self, portfolio: Portfolio) -> tuple[dict[int, int], int]:
+        """Shares by column, and what is idle of the asset."""
+        if portfolio is not self._known[0]:
+            columns, address = self._columns, self._asset.address
+            shares = {columns[held.market.id]: held.shares_raw for held in portfolio.positions}
+            self._known = portfolio, shares, sum([idle.raw for idle in portfolio.idle if idle.asset.address == address])
+        return self._known[1], self._known[2]
+
+    def _changes(self, row: int, shares: dict[int, int], idle_raw: int, chosen: tuple[int, ...]) -> tuple[int, list[Change]]:
+        said = self._prepared.said_at(row)
+        have = {at: value_down(held_raw, said[at][0]) for at, held_raw in shares.items()}
+        touched = sorted({*have, *chosen})
         total_raw = max(0, idle_raw + sum(have.values()) - self._gate.touch_fee_raw * len(touched))
-        changes = [
-            Change(
-                at,
-                have.get(at, 0),
-                mul_div_down(total_raw, legs[at], WAD) if at in legs else 0,
-                said(row, at)[1] if at in have else 0,
-            )
-            for at in touched
-        ]
-        return idle_raw, total_raw, changes
+        first_wad, *others_wad = equal_parts_wad(len(chosen))
+        want = dict.fromkeys(chosen, mul_div_down(total_raw, others_wad[0], WAD) if others_wad else 0)
+        want[chosen[0]] = mul_div_down(total_raw, first_wad, WAD)
+        return total_raw, [Change(at, have.get(at, 0), want.get(at, 0), said[at][1] if at in have else 0) for at in touched]
 
     def _is_gated(
         self,
@@ -131,16 +133,16 @@ class Swift:
         if self._answering is None:
             return {}
         seen = Observation(self._answering, row, self._settings.account, portfolio)
-        markets = self._tape.deployment.markets
+        markets = self._markets
         return {at: own_impact_apr(seen, markets[at], Amount(self._asset, raw)) for at, raw, _ in moves if raw > 0}
 
-    def _moved(self, row: int, portfolio: Portfolio, *, moves: list[Move]) -> Segment | None:
+    def _moved(self, row: int, portfolio: Portfolio, moves: list[Move]) -> Segment | None:
         """The moves as the adapter makes them, one after the other."""
-        shares = {self._tape.market_index(held.market): held.shares_raw for held in portfolio.positions}
-        idle_raw = portfolio.idle_raw(self._asset)
-        said, gas, supplied_raw = self._prepared.said, 0, 0
+        shares, idle_raw = self._plain(portfolio)
+        shares = shares.copy()
+        said, gas, supplied_raw = self._prepared.said_at(row), 0, 0
         for at, raw, whole in moves:
-            index_ray, payable_raw = said(row, at)
+            index_ray, payable_raw = said[at]
             held_raw = shares.get(at, 0)
             if raw > 0:
                 bought_raw = shares_bought_down(raw, index_ray)
@@ -160,22 +162,22 @@ class Swift:
         left = self._left(portfolio, idle_raw, fee_wei)
         if left is None:
             return None
-        markets = self._tape.deployment.markets
-        claims = tuple([Position(markets[at], held_raw) for at, held_raw in sorted(shares.items()) if held_raw])
-        return Segment(row, Portfolio(left, claims), fee_wei, supplied_raw)
+        markets = self._markets
+        shares = {at: shares[at] for at in sorted(shares) if shares[at]}
+        after = Portfolio(left, tuple([Position(markets[at], held_raw) for at, held_raw in shares.items()]))
+        self._known = after, shares, idle_raw
+        return Segment(row, after, fee_wei, supplied_raw)
 
     def _left(self, portfolio: Portfolio, idle_raw: int, fee_wei: int) -> tuple[Amount, ...] | None:
         """Idle amounts after the move; None where a fee cannot be paid."""
-        left = tuple(
-            [
-                Amount(idle.asset, idle_raw)
-                if idle.asset.address == self._asset.address
-                else Amount(idle.asset, idle.raw - fee_wei)
-                if idle.asset.address == NATIVE
-                else idle
-                for idle in portfolio.idle
-            ]
-        )
-        if any(idle.raw < 0 for idle in left) or (fee_wei and not any(idle.asset.address == NATIVE for idle in left)):
-            return None
-        return left
+        left, burns = list[Amount](), False
+        for idle in portfolio.idle:
+            address, raw = idle.asset.address, idle.raw
+            if address == self._asset.address:
+                raw = idle_raw
+            elif address == NATIVE:
+                raw, burns = raw - fee_wei, True
+            if raw < 0:
+                return None
+            left.append(Amount(idle.asset, raw))
+        return tuple(left) if burns or not fee_wei else None

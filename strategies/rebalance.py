@@ -70,18 +70,19 @@ def plan(seen: Observation, target: Target, gate: Gate) -> Plan | Keep:
 def moves_of(changes: Sequence[Change], free_raw: int, least_raw: int) -> list[Move]:
     """Withdrawals first, each no more than the market can pay; then supplies, never more than is free and they make free.
     A market that would change by less than the least is left as it is; leaving one for good is always whole."""
-    moves = list[Move]()
+    moves, least_raw = list[Move](), max(least_raw, 1)
     for at, have_raw, want_raw, payable_raw in changes:
-        if payable_raw < 0 or have_raw <= want_raw:
+        less_raw = have_raw - want_raw
+        if less_raw <= 0 or payable_raw < 0:
             continue
         whole = not want_raw and have_raw <= payable_raw
-        less_raw = min(have_raw - want_raw, payable_raw)
-        if whole or less_raw >= max(least_raw, 1):
+        less_raw = min(less_raw, payable_raw)
+        if whole or less_raw >= least_raw:
             moves.append(Move(at, -less_raw, whole))
             free_raw += less_raw
     for at, have_raw, want_raw, _ in changes:
         more_raw = min(want_raw - have_raw, free_raw)
-        if more_raw > 0 and more_raw >= least_raw:
+        if more_raw >= least_raw:
             moves.append(Move(at, more_raw, False))
             free_raw -= more_raw
     return moves

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backtest.engine import run
+from backtest.engine import run, run_at
 from backtest.impact import NO_IMPACT
 from backtest.metrics import annual_growth, curve_of, drawdowns
 from backtest.runs import Run, RunSettings
 from backtest.sweep.ground import Ground, daily_returns
 from backtest.sweep.space import ParameterSet, only_strategy, with_parameters
+from backtest.sweep.together import Looks
 from strategies.errors import BadTape
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Floats
@@ -42,10 +43,10 @@ class Job:
     equal_weight: Floats  # net return of each UTC day
 
 
-def outcome_of(ground: Ground, job: Job, at: int, parameters: ParameterSet) -> Outcome:
+def outcome_of(ground: Ground, job: Job, at: int, parameters: ParameterSet, looks: Looks | None = None) -> Outcome:
     """Run one set over the tape and sum it up. Raises BadTape, LedgerMismatch."""
     settings = with_parameters(job.settings, parameters)
-    finished = run(ground.tape, settings, ground.prepared(only_strategy(settings)))
+    finished = _finished(ground, settings, looks)
     net = net_values(ground, finished)
     timestamp = ground.tape.timestamp
     opening = settings.opening.idle_raw(settings.decide.asset) / 10**settings.decide.asset.decimals
@@ -60,6 +61,15 @@ def outcome_of(ground: Ground, job: Job, at: int, parameters: ParameterSet) -> O
         moves=finished.moves,
         excess_daily=daily_returns(net[ground.day_rows]) - job.equal_weight,
     )
+
+
+def _finished(ground: Ground, settings: RunSettings, looks: Looks | None) -> Run:
+    prepared = ground.prepared(only_strategy(settings))
+    if looks is not None:
+        told = run_at(prepared, settings, looks.at)
+        if told.moves == looks.moves:
+            return told
+    return run(ground.tape, settings, prepared)
 
 
 def final_raw(run: Run) -> int:
@@ -82,14 +92,19 @@ def net_values(ground: Ground, run: Run) -> Floats:
         return curve_of(run).net
     asset, net, spent = run.settings.decide.asset, np.empty(len(run.tape)), 0.0
     one, stops = 10.0**asset.decimals, [segment.row for segment in run.segments[1:]] + [len(run.tape)]
+    values = dict[str, Floats | None]()  # of a share, by market; None in one of another asset
     for segment, stop in zip(run.segments, stops, strict=True):
-        rows = slice(segment.row, stop)
+        row = segment.row
         if segment.fee_wei:
-            spent += segment.fee_wei / WAD * float(ground.ether_usd()[segment.row] / ground.prices_usd(asset)[segment.row])
-        net[rows] = segment.portfolio.idle_raw(asset) / one - spent
+            spent += segment.fee_wei / WAD * float(ground.ether_usd()[row] / ground.prices_usd(asset)[row])
+        total: Floats | float = segment.portfolio.idle_raw(asset) / one - spent
         for held in segment.portfolio.positions:
-            if held.market.asset == asset:
-                net[rows] += ground.share_values(held.market)[rows] * (held.shares_raw / one)
+            market = held.market
+            if market.id not in values:
+                values[market.id] = ground.share_values(market) if market.asset == asset else None
+            if (value := values[market.id]) is not None:
+                total = total + value[row:stop] * (held.shares_raw / one)
+        net[row:stop] = total
     return net
 
 

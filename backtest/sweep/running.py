@@ -3,13 +3,17 @@ order in which they come. Refuses fewer processes than one.
 
 This process works too while the others start, so that a short sweep gains from them at all."""
 
+import ctypes
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from typing import Final, TypeAlias
 
 from backtest.sweep.outcome import Job, Outcome
@@ -17,6 +21,7 @@ from backtest.sweep.work import Piece, SetFailed, work
 from strategies.errors import SettingsError
 
 AHEAD: Final = 2  # pieces that wait at each other process, so that it never waits for us
+PR_SET_PDEATHSIG: Final = 1
 Done: TypeAlias = Callable[[Sequence[Outcome]], None]  # told of each finished piece, in this process
 Runner: TypeAlias = Callable[[Job, Sequence[Piece], Done], None]
 
@@ -37,9 +42,7 @@ def over_processes(processes: int) -> Runner:
         if others < 1:
             here(job, pieces, done)
             return
-        context = get_context("forkserver")  # no copy of this process, whose threads could hold locks
-        context.set_forkserver_preload([work.__module__])
-        pool = ProcessPoolExecutor(others, mp_context=context, initializer=_leave_interrupts)
+        pool = ProcessPoolExecutor(others, mp_context=_context(), initializer=_follow)
         try:
             _shared(pool, others, job, pieces, done)
         except BrokenProcessPool as error:
@@ -50,6 +53,16 @@ def over_processes(processes: int) -> Runner:
             pool.shutdown(cancel_futures=True)
 
     return run
+
+
+def _context() -> BaseContext:
+    """How the others are started: as copies of this process, which know at once all that it knows, where it is the only thread;
+    else from a server, because a copy would keep the locks of threads that it does not have."""
+    if sys.platform == "linux" and threading.active_count() == 1:
+        return get_context("fork")
+    server = get_context("forkserver")
+    server.set_forkserver_preload([work.__module__])
+    return server
 
 
 def _shared(pool: ProcessPoolExecutor, others: int, job: Job, pieces: Sequence[Piece], done: Done) -> None:
@@ -72,6 +85,9 @@ def _taken(queue: deque[Piece], count: int) -> list[Piece]:
     return taken
 
 
-def _leave_interrupts() -> None:
-    """An interruption is for the process that keeps the results; it ends the others."""
+def _follow() -> None:
+    """An interruption is for the process that keeps the results, and when that ends, so do we: a copy that stayed would keep the
+    results locked."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -25,7 +25,8 @@ from strategies.rebalance import Gate
 from strategies.tape import Bools, Floats, Ints, Tape
 from strategies.units import BPS, GWEI, SECONDS_PER_YEAR
 
-EDGE: Final = 1e-9  # a comparison closer than this share of what is held is left to the integers
+EDGE: Final = 1e-9  # a comparison closer than this share of what is held is left to the integers,
+ROUNDED: Final = 2  # and one closer than so many base units a claim and move, which the integers' roundings come to
 NEVER: Final = -(2**62)
 
 
@@ -47,7 +48,31 @@ class Moves:
 
     sets: tuple[int, ...]  # their places among the sets that were asked for
     moved: tuple[Moved, ...]
+    planned: tuple[tuple[int, Ints], ...]  # decision rows, by number, and the sets that made a plan there
     departed: Bools  # [set]: to be run exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Where a set makes a plan, by the number of the decision row, and how many of them execute."""
+
+    at: tuple[int, ...]
+    moves: int
+
+
+def looks_of(groups: Sequence[Moves], count: int) -> tuple[Looks | None, ...]:
+    """Of each of so many sets; None of one that has departed."""
+    found: list[Looks | None] = [None] * count
+    for group in groups:
+        planned, moves = [list[int]() for _ in group.sets], np.zeros(len(group.sets), dtype=np.int64)
+        for row, sets in group.planned:
+            for one in sets.tolist():
+                planned[one].append(row)
+        for moved in group.moved:
+            moves[moved.sets] += 1
+        for place, rows, made, gone in zip(group.sets, planned, moves.tolist(), group.departed.tolist(), strict=True):
+            found[place] = None if gone else Looks(tuple(rows), made)
+    return tuple(found)
 
 
 def refusal(settings: RunSettings) -> str:
@@ -77,7 +102,7 @@ def together(tape: Tape, settings: RunSettings, sets: Sequence[ParameterSet]) ->
         table = _Table(prepared, cadence_seconds, settings, [chosen[at] for at in places])
         for at in range(len(prepared.rows(cadence_seconds))):
             table.decide(at)
-        found.append(Moves(tuple(places), tuple(table.moved), table.departed))
+        found.append(Moves(tuple(places), tuple(table.moved), tuple(table.planned), table.departed))
     return tuple(found)
 
 
@@ -95,6 +120,7 @@ class _Wish:
     given: Floats  # shares of each that is held and not wanted
     touched: Ints  # [set]: markets held or wanted
     total: Floats  # [set]: what is divided
+    slack: Floats  # [set]: what integers may differ by
     least: Floats  # [set]: no smaller change is made
 
 
@@ -126,10 +152,13 @@ class _Table:
         self._columns: Final = np.full((self._preferred.claims, count), self._board.markets)
         self._shares: Final = np.zeros((self._preferred.claims, count))
         self._idle: Final = np.full(count, float(settings.opening.idle_raw(asset)))
+        self._rounded: Final = float(ROUNDED * (self._preferred.claims + 1))  # base units, a move
+        self._slack: Final = np.full(count, self._rounded)
         self._free: Final = np.zeros(count, dtype=np.int64)
         self._moved_at: Final = np.full(count, NEVER)
         self.departed = np.zeros(count, dtype=np.bool_)
         self.moved: Final[list[Moved]] = []
+        self.planned: Final[list[tuple[int, Ints]]] = []
 
     def decide(self, at: int) -> None:
         """One decision row for all sets."""
@@ -139,7 +168,7 @@ class _Table:
         ready = (self._free <= board.rows[at]) & ~self.departed
         best, wants = self._preferred.choose(at, columns)
         real = columns < board.markets
-        dust = ((values * BPS <= total * (DUST_BPS * (1 + EDGE))) & real).any(axis=0)
+        dust = (((values - self._slack) * BPS <= total * (DUST_BPS * (1 + EDGE))) & real).any(axis=0)
         self.departed |= ready & (dust | (~wants & real[0] & self._unquiet(at, values, total)))
         some = np.flatnonzero(ready & wants & ~self.departed)
         if len(some):
@@ -148,9 +177,10 @@ class _Table:
     def _unquiet(self, at: int, values: Floats, total: Floats) -> Bools:
         """Whether something other than the rule may act on what is held: idle funds, or the stance."""
         board = self._board
-        unquiet: Bools = (self._idle * BPS > total * self._most_idle * (1 - EDGE)) | (self._most_idle == 0)
+        unquiet: Bools = ((self._idle + self._slack) * BPS > total * self._most_idle * (1 - EDGE)) | (self._most_idle == 0)
         if board.is_free:
             return unquiet
+        values = values + self._slack
         restrained = values > board.stay_raw[at][self._columns]
         if board.stay_bps < BPS:
             restrained |= values * BPS > board.stay_bps * total * (1 - EDGE)
@@ -170,6 +200,8 @@ class _Table:
         self.departed[some[unsure]] = True
         go = acts & opened & ~unsure
         self._free[some[go]] = board.due[at]
+        if go.any():
+            self.planned.append((at, some[go]))
         go &= board.base_fee_due_wei[at] <= self._gates["max_base_fee_gwei"][some] * GWEI  # else it is held back when it is due
         if go.any() and board.due[at] < len(board.timestamp):
             self._execute(at, go, wish, orders)
@@ -185,31 +217,31 @@ class _Table:
         total = np.maximum(0.0, self._idle[some] + values.sum(axis=0) - self._gates["touch_fee_raw"][some] * touched)
         want = real * (total / wanted)
         least = total * self._gates["min_change_bps"][some] / BPS
-        return _Wish(some, best, have, want, kept, held, leaving, given, touched, total, least)
+        return _Wish(some, best, have, want, kept, held, leaving, given, touched, total, EDGE * total + self._slack[some], least)
 
     def _barred(self, at: int, wish: _Wish) -> Bools:
         """Whether the stance may have something to say about what is wanted."""
         board, best = self._board, wish.best
         barred = board.shut[at][best]
         if board.cover_bps:
-            barred |= wish.want * board.cover_bps > (board.payable_raw[at][best] - wish.have) * BPS * (1 - EDGE)
+            barred |= (wish.want + wish.slack) * board.cover_bps > (board.payable_raw[at][best] - wish.have) * BPS * (1 - EDGE)
         if board.enter_bps < BPS:
-            barred |= wish.want * BPS > board.enter_bps * wish.total * (1 - EDGE)
+            barred |= (wish.want + wish.slack) * BPS > board.enter_bps * wish.total * (1 - EDGE)
         any_barred: Bools = barred.any(axis=0)
         return any_barred
 
     def _orders(self, at: int, wish: _Wish) -> _Orders:
         """Withdrawals, then supplies in the tape's order out of what they make free."""
-        payable, edge, excess = self._board.payable_raw[at] * (1 - EDGE), EDGE * wish.total, wish.have - wish.want
+        payable, slack, excess = self._board.payable_raw[at] * (1 - EDGE), wish.slack, wish.have - wish.want
         floor = np.maximum(wish.least, 1.0)
-        unsure = (wish.leaving > payable[wish.left]).any(axis=0) | (wish.total <= 1.0)
-        unsure |= ((wish.have > 0) & ((excess > payable[wish.best]) | (np.abs(excess - floor) <= edge))).any(axis=0)
+        unsure = (wish.leaving + slack > payable[wish.left]).any(axis=0) | (wish.total <= slack)
+        unsure |= ((wish.have > 0) & ((excess + slack > payable[wish.best]) | (np.abs(excess - floor) <= slack))).any(axis=0)
         less = np.where(excess >= floor, excess, 0.0)
         free = self._idle[wish.sets] + wish.leaving.sum(axis=0) + less.sum(axis=0)
         more = np.zeros_like(excess)
         for claim, wanted in enumerate(wish.best < self._board.markets):
             lack = np.minimum(-excess[claim], free)
-            unsure |= wanted & (np.abs(lack - wish.least) <= edge)
+            unsure |= wanted & (np.abs(lack - wish.least) <= slack)
             more[claim] = np.where((lack > 0) & (lack >= wish.least), lack, 0.0)
             free = free - more[claim]
         withdrawals = (wish.given > 0).sum(axis=0) + (less > 0).sum(axis=0)
@@ -229,7 +261,8 @@ class _Table:
         cost = orders.gas * int(board.base_fee_wei[at]) * board.ether_usd[at] + fees
         multiple = gates["cost_multiple_bps"][sets]
         needed = cost * multiple / BPS
-        close = np.abs(gain - needed) <= EDGE * (np.abs(terms).sum(axis=0) * per_rate + needed)
+        unknown = np.where(change != 0, wish.slack * np.abs(rates), 0.0).sum(axis=0) * per_rate
+        close = np.abs(gain - needed) <= EDGE * (np.abs(terms).sum(axis=0) * per_rate + needed) + unknown
         return may & ((gain > needed) | (multiple == 0)), may & close & (multiple != 0)
 
     def _execute(self, at: int, go: Bools, wish: _Wish, orders: _Orders) -> None:
@@ -242,14 +275,16 @@ class _Table:
         calls = (given > 0).sum(axis=0) + (bought != 0).sum(axis=0)
         idle = self._idle[sets] + paid.sum(axis=0) - bought.sum(axis=0) - self._gates["touch_fee_raw"][sets] * calls
         self._gas_wei[sets] += gas * float(board.base_fee_due_wei[at])
-        fails = (paid > payable[left]).any(axis=0) | (less > payable[best]).any(axis=0) | ~np.isfinite(shares).all(axis=0)
-        fails |= (idle < -EDGE * wish.total[go]) | (self._gas_wei[sets] > self._ether_wei * (1 - EDGE))
+        slack = wish.slack[go]
+        fails = (paid + slack > payable[left]).any(axis=0) | (less + slack > payable[best]).any(axis=0)
+        fails |= ~np.isfinite(shares).all(axis=0) | (idle < -slack) | (self._gas_wei[sets] > self._ether_wei * (1 - EDGE))
         self.departed[sets[fails]] = True
         columns = np.where(shares > 0, best, board.markets)
         if (columns != best).any():  # a supply too small to make leaves a gap
             order = np.argsort(columns, axis=0, kind="stable")
             columns, shares = np.take_along_axis(columns, order, axis=0), np.take_along_axis(shares, order, axis=0)
         self._columns[:, sets], self._shares[:, sets], self._idle[sets] = columns, shares, np.maximum(idle, 0.0)
+        self._slack[sets] += self._rounded
         row = int(board.due[at])
         self._moved_at[sets] = board.timestamp[row]
         self.moved.append(Moved(row, sets, columns, shares, self._idle[sets], gas))

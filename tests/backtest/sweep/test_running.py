@@ -19,10 +19,10 @@ from backtest.metrics import curve_of, figures_of
 from backtest.sweep.cluster import over_cluster
 from backtest.sweep.ground import Ground
 from backtest.sweep.outcome import Job, final_raw, net_values, outcome_of
-from backtest.sweep.results import Results, content_of
+from backtest.sweep.results import BadResults, Results, content_of
 from backtest.sweep.running import Runner, here, over_processes
 from backtest.sweep.space import Listed, ParameterSet, grid, space_of, with_parameters
-from backtest.sweep.work import PIECE_SETS, SetFailed, pieces_of
+from backtest.sweep.work import PIECE_SETS, Piece, SetFailed, pieces_of
 from strategies.errors import SettingsError
 from strategies.tape import Tape
 from tests.backtest.sweep.grounds import DAY, job_of, settings_of, tape_of, wandering
@@ -62,7 +62,7 @@ def test_two_processes_and_two_workers_of_a_cluster_give_the_bytes_of_one(job: J
 
 
 def test_the_order_in_which_sets_are_run_changes_nothing(job: Job, tmp_path: Path) -> None:
-    def backwards(job: Job, pieces: Sequence[tuple[tuple[int, ParameterSet], ...]], done: object) -> None:
+    def backwards(job: Job, pieces: Sequence[Piece], done: object) -> None:
         here(job, tuple(tuple(reversed(piece)) for piece in reversed(pieces)), done)  # type: ignore[arg-type]
 
     assert results_of(job, backwards, tmp_path / "2.jsonl") == results_of(job, here, tmp_path / "1.jsonl")
@@ -86,9 +86,10 @@ def test_a_row_says_what_the_run_and_its_curve_say(tape: Tape, job: Job, impact:
 
 def test_sets_that_share_signals_stand_side_by_side(job: Job) -> None:
     pieces = pieces_of(job, tuple(enumerate(SETS)))
-    assert sorted(at for piece in pieces for at, _ in piece) == list(range(len(SETS)))
+    assert sorted(at for piece in pieces for at, *_ in piece) == list(range(len(SETS)))
     assert all(len(piece) <= PIECE_SETS for piece in pieces)
-    terms = [(dict(one)["lookback_seconds"], dict(one)["count"]) for piece in pieces for _, one in piece]
+    terms = [(dict(one)["lookback_seconds"], dict(one)["count"]) for piece in pieces for _, one, _ in piece]
+    assert all(looks is not None for piece in pieces for *_, looks in piece)  # a daily cadence is worth looking together
     assert len({term for at, term in enumerate(terms) if at and terms[at - 1] != term}) <= len(set(terms))
 
 
@@ -144,6 +145,17 @@ if __name__ == "__main__":
 """
 
 
+def kept_in(path: Path) -> int:
+    """How many results there are, once the other process of the killed sweep has ended too."""
+    for _ in range(200):
+        try:
+            with Results(path, HEADER, SETS) as results:
+                return len(results.outcomes)
+        except BadResults:
+            time.sleep(0.05)
+    raise AssertionError("the other process lives on")
+
+
 def test_a_sweep_that_is_killed_goes_on_where_it_was(job: Job, tmp_path: Path) -> None:
     script, path = tmp_path / "killed.py", tmp_path / "r.jsonl"
     script.write_text(KILLED)
@@ -156,8 +168,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(job: Job, tmp_path: Path) -
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    with Results(path, HEADER, SETS) as taken_up:
-        before = len(taken_up.outcomes)
+    before = kept_in(path)
     assert 0 < before < len(SETS)
     whole = results_of(job, here, path)
     assert whole == results_of(job, here, tmp_path / "whole.jsonl")

@@ -8,23 +8,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.engine import run
+from backtest.engine import run, run_at
 from backtest.impact import THINNED
+from backtest.prepared import Prepared
 from backtest.runs import RunSettings
 from backtest.sweep.ground import Ground
 from backtest.sweep.outcome import Job, outcome_of
+from backtest.sweep.results import content_of
 from backtest.sweep.screen import screened
 from backtest.sweep.space import ParameterSet, with_parameters
-from backtest.sweep.together import refusal, together
+from backtest.sweep.together import Looks, looks_of, refusal, together
 from strategies.benchmarks import Idle
 from strategies.catalogue import Menu
 from strategies.decide import DecideSettings
-from strategies.errors import SettingsError
+from strategies.domain import Amount, Portfolio
+from strategies.errors import BadTape, SettingsError
 from strategies.rebalance import Gate
 from strategies.tape import Tape
 from strategies.units import GWEI, USD_E8
 from tests.backtest.recorded import USDC
-from tests.backtest.sweep.grounds import DAY, HOUR, OPEN_GATE, equal_weight_of, moves_of, settings_of, tape_of, wandering
+from tests.backtest.sweep.grounds import (
+    CASH_RAW,
+    DAY,
+    HOUR,
+    OPEN_GATE,
+    equal_weight_of,
+    moves_of,
+    settings_of,
+    tape_of,
+    wandering,
+)
 
 SETS: tuple[ParameterSet, ...] = tuple(
     (("lookback_seconds", hours * HOUR), ("threshold_bps", threshold), ("count", count), ("cadence_seconds", cadence * HOUR))
@@ -44,10 +57,12 @@ FREE = replace(CLOSED, touch_fee_raw=0)  # fees and changes too small to make ma
 
 
 def compared(tape: Tape, asked: RunSettings, sets: tuple[ParameterSet, ...] = SETS) -> tuple[int, int]:
-    """How many sets were told and how many moves they made; each as the engine says."""
+    """How many sets were told and how many moves they made; each as the engine says, and as it says where it only looks there."""
     told, moves = 0, 0
     markets = len(tape.deployment.markets)
-    for group in together(tape, asked, sets):
+    groups, prepared = together(tape, asked, sets), Prepared(tape)
+    looks = looks_of(groups, len(sets))
+    for group in groups:
         for column, at in enumerate(group.sets):
             if group.departed[column]:
                 continue
@@ -56,7 +71,14 @@ def compared(tape: Tape, asked: RunSettings, sets: tuple[ParameterSet, ...] = SE
                 for moved in group.moved
                 if column in moved.sets
             ]
-            assert found == moves_of(run(tape, with_parameters(asked, sets[at]))), sets[at]
+            one, known = with_parameters(asked, sets[at]), looks[at]
+            whole = run(tape, one, prepared)
+            assert found == moves_of(whole), sets[at]
+            assert known is not None
+            looked = run_at(prepared, one, known.at)
+            assert known.moves == len(found)
+            assert (looked.segments, looked.decisions) == (whole.segments, whole.decisions), sets[at]
+            assert looked.stuck_seconds == whole.stuck_seconds
             told, moves = told + 1, moves + len(found)
     return told, moves
 
@@ -69,10 +91,11 @@ def compared(tape: Tape, asked: RunSettings, sets: tuple[ParameterSet, ...] = SE
     stance=st.sampled_from(["unrestrained", "balanced", "conservative"]),
     gate=st.sampled_from([OPEN_GATE, CLOSED]),
     latency_rows=st.integers(0, 30),
+    cash_raw=st.sampled_from([CASH_RAW, CASH_RAW, 1_000 * 10**6, 12_345_678, 321]),
 )
 @settings(max_examples=25, deadline=None)
 def test_sets_move_together_as_each_does_alone(
-    seed: int, rows: int, markets: int, kind: str, stance: str, gate: Gate, latency_rows: int
+    seed: int, rows: int, markets: int, kind: str, stance: str, gate: Gate, latency_rows: int, cash_raw: int
 ) -> None:
     """Cells that were not said, stale ones, ties, unpriced rows, dear gas, markets that cannot pay, every stance."""
     random = np.random.default_rng(seed)
@@ -90,7 +113,8 @@ def test_sets_move_together_as_each_does_alone(
         price_usd_e8=prices,
         base_fee_wei=random.integers(1, 80, rows) * GWEI,
     )
-    compared(tape, settings_of(gate, stance, latency_rows=latency_rows))
+    asked = settings_of(gate, stance, latency_rows=latency_rows)
+    compared(tape, replace(asked, opening=Portfolio((Amount(USDC, cash_raw), *asked.opening.idle[1:]))))
 
 
 @pytest.mark.parametrize("gate", [OPEN_GATE, FREE], ids=["open", "closed"])
@@ -120,6 +144,23 @@ def test_a_stance_that_restrains_what_is_held_is_left_to_the_engine() -> None:
     (kept,) = together(tape, settings_of(), one)
     (left,) = together(tape, settings_of(stance="balanced"), one)
     assert (kept.departed.tolist(), left.departed.tolist()) == ([False], [True])
+
+
+def test_a_set_that_was_told_wrongly_is_run_row_by_row() -> None:
+    tape, asked = tape_of(wandering(rows=24 * 30)), settings_of()
+    job = Job("", tape.digest, asked, equal_weight_of(tape))
+    whole = outcome_of(Ground(tape), job, 0, SETS[1])
+    told = looks_of(together(tape, asked, (SETS[1],)), 1)[0]
+    assert told is not None and told.moves == whole.moves > 3
+    for looks in (told, Looks(told.at[1:], told.moves), Looks((), 2)):
+        assert content_of(outcome_of(Ground(tape), job, 0, SETS[1], looks)) == content_of(whole)
+
+
+def test_only_a_strategy_of_two_steps_is_run_at_told_rows() -> None:
+    tape, asked = tape_of(wandering(rows=48)), settings_of()
+    idle = replace(asked, decide=replace(asked.decide, menu=Menu((("idle", Idle(USDC, DAY)),), ("unrestrained",))))
+    with pytest.raises(BadTape, match="two steps"):
+        run_at(Prepared(tape), idle, (0,))
 
 
 def test_other_strategies_and_other_runs_are_refused_by_name() -> None:
