@@ -30,13 +30,18 @@ class SetFailed(UsufructError):
 
 
 def pieces_of(job: Job, sets: Sequence[tuple[int, ParameterSet]]) -> tuple[Piece, ...]:
-    """The sets in pieces, those that share signals side by side."""
+    """The sets in pieces, those that share signals side by side, and what takes long first, so that no process is left with it."""
     looks = _looks(job, [one for _, one in sets])
     groups = dict[object, list[tuple[int, ParameterSet, Looks | None]]]()
     for (at, one), known in zip(sets, looks, strict=True):
         groups.setdefault(shares_with(only_strategy(with_parameters(job.settings, one))), []).append((at, one, known))
-    ordered = [one for group in groups.values() for one in group]
+    ordered = [one for group in sorted(groups.values(), key=_plans, reverse=True) for one in group]
     return tuple(tuple(ordered[at : at + PIECE_SETS]) for at in range(0, len(ordered), PIECE_SETS))
+
+
+def _plans(group: Sequence[tuple[int, ParameterSet, Looks | None]]) -> int:
+    """How many plans the sets of a group are known to make."""
+    return sum([len(looks.at) for *_, looks in group if looks is not None])
 
 
 def _looks(job: Job, sets: Sequence[ParameterSet]) -> Sequence[Looks | None]:

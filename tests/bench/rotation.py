@@ -89,7 +89,7 @@ def numpy_steps(apr: Floats) -> float:
     return float(curve[-1])
 
 
-def numpy_blocks(apr: Floats) -> float:
+def numpy_blocks(apr: Floats, *, lookback: int = LOOKBACK, threshold: float = THRESHOLD, count: int = COUNT) -> float:
     """One cumulative product for the year; the loop runs over decisions alone."""
     growth = 1.0 + apr / HOURS_A_YEAR
     growth[0] = 1.0
@@ -97,14 +97,14 @@ def numpy_blocks(apr: Floats) -> float:
     total = np.vstack([np.zeros(apr.shape[1]), np.cumsum(apr, axis=0)])
     curve, equity, held, unit = np.empty(len(apr)), START, np.empty(0, dtype=int), np.empty(0)
     for step in range(0, len(apr), EVERY):
-        first = max(0, step - LOOKBACK + 1)
+        first = max(0, step - lookback + 1)
         mean = (total[step + 1] - total[first]) / (step + 1 - first)
-        best = np.argpartition(-mean, COUNT - 1)[:COUNT]
+        best = np.argpartition(-mean, count - 1)[:count]
         if len(held):
             equity = float(unit @ index[step, held])
-        if not len(held) or (set(best) != set(held) and mean[best].mean() - mean[held].mean() > THRESHOLD):
+        if not len(held) or (set(best) != set(held) and mean[best].mean() - mean[held].mean() > threshold):
             equity -= GAS * len(np.union1d(held, best))
-            held, unit = best, equity / COUNT / index[step, best]
+            held, unit = best, equity / count / index[step, best]
         curve[step : step + EVERY] = index[step : step + EVERY, held] @ unit
     return float(curve[-1])
 

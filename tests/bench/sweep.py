@@ -27,12 +27,14 @@ from backtest.sweep.screen import Screen, screened
 from backtest.sweep.space import Listed, ParameterSet, grid, space_of
 from backtest.sweep.work import pieces_of
 from tests.bench import peers
+from tests.bench.rotation import numpy_blocks
 from tests.bench.year import rates_of, rotation_over, settings_over, tape_of
 
 MARKETS: Final = 20
 HOURS: Final = (1, 6, 12, 24, 36, 48, 72, 96, 120, 168)
 THRESHOLDS: Final = (0, 10, 25, 50, 75, 100, 150, 200, 300, 500)
 BEST_OF: Final = 5
+SAMPLED: Final = 11  # every so many of the sets: all counts, look-backs and thresholds come up
 
 Line = Mapping[str, object]
 
@@ -65,6 +67,17 @@ def estimated(job: Job, sets: tuple[ParameterSet, ...], ground: Ground) -> tuple
     return min(spent), screen
 
 
+def numpy_blocks_s(sets: tuple[ParameterSet, ...]) -> float:
+    """CPU seconds that NumPy in blocks takes for the sets, by a sample of them."""
+    apr, spent = rates_of(MARKETS), 0.0
+    for one in map(dict, sets[::SAMPLED]):
+        hours, basis_points, count = (int(one[name]) for name in ("lookback_seconds", "threshold_bps", "count"))
+        began = time.process_time()
+        numpy_blocks(apr, lookback=hours // 3_600, threshold=basis_points / 10_000, count=count)
+        spent += time.process_time() - began
+    return spent * len(sets) / len(sets[::SAMPLED])
+
+
 def lines() -> Iterator[Line]:
     """All figures; the last says whether the ways agree."""
     with TemporaryDirectory() as name:
@@ -72,12 +85,16 @@ def lines() -> Iterator[Line]:
         here(job, pieces_of(job, tuple(enumerate(sets[:8]))), lambda outcomes: None)  # the tape is mapped, the code is loaded
         cpu_s, alone = timed(time.process_time, here, job, sets)
         wall_s, _ = timed(time.perf_counter, here, job, sets)
+        blocks_s = numpy_blocks_s(sets)
         yield {
             "job": "sweep-exact",
             "sets": len(sets),
             "markets": MARKETS,
             "ours_cpu_s": round(cpu_s, 3),
             "wall_s": round(wall_s, 3),
+            "peer": "numpy-blocks",
+            "peer_cpu_s": round(blocks_s, 3),
+            "ratio": float(f"{cpu_s / blocks_s:.3g}"),
         }
         two_s, both = timed(time.perf_counter, over_processes(2), job, sets)
         yield {"job": "sweep-two-processes", "sets": len(sets), "wall_s": round(two_s, 3), "speedup": round(wall_s / two_s, 2)}
