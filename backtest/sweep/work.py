@@ -30,7 +30,7 @@ class SetFailed(UsufructError):
 
 
 def pieces_of(job: Job, sets: Sequence[tuple[int, ParameterSet]]) -> tuple[Piece, ...]:
-    """The sets in pieces, those that share signals side by side, and what takes long first, so that no process is left with it."""
+    """The sets in pieces, those that share signals side by side, and what takes long first: no process is left with it."""
     looks = _looks(job, [one for _, one in sets])
     groups = dict[object, list[tuple[int, ParameterSet, Looks | None]]]()
     for (at, one), known in zip(sets, looks, strict=True):
