@@ -165,6 +165,7 @@ def _rates(pairs: Sequence[_Pair], *, is_same_tape: bool) -> Iterator[Line]:
 def _costs(a: Sequence[Day], b: Sequence[Day]) -> Iterator[Line]:
     yield _line("trades: slippage and price impact", sum(day.trades_raw for day in a), sum(day.trades_raw for day in b))
     yield _line("fees beside gas", sum(day.other_raw for day in a), sum(day.other_raw for day in b))
+    yield _line("liquidations", sum(day.liquidated_raw for day in a), sum(day.liquidated_raw for day in b))
     yield _line("gas", -sum(day.gas_raw for day in a), -sum(day.gas_raw for day in b))
 
 

@@ -1,5 +1,5 @@
-"""A run day by day in exact base units of its asset: what lay where, what each market earned, what trades and gas cost. Refuses
-days that do not come out to what is held at the end.
+"""A run day by day in exact base units of its asset: what lay where, what each market earned, what trades and gas cost, what
+liquidations took. Refuses days that do not come out to what is held at the end.
 
 Two finished runs are compared by it, so it is written beside the run and needs neither the tape nor the code of its time."""
 
@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
+from backtest.books import entries_of_liquidation
 from backtest.metrics import prices_usd
-from backtest.runs import Run
+from backtest.runs import LIQUIDATION, Run
 from strategies.assets import NATIVE, Asset
 from strategies.domain import Market, Portfolio, Position
 from strategies.errors import BadTape, LedgerMismatch
@@ -24,7 +25,7 @@ from strategies.units import RAY, SECONDS_PER_DAY, USD_E8, WAD
 from wallets.ledger import FEES, WALLET, Entry, entries_of, market_account, opening
 
 MARKET_COLUMNS: Final = ("held", "mean", "income", "growth")
-DAY_COLUMNS: Final = ("day", "idle_raw", "idle_mean_raw", "trades_raw", "gas_raw", "other_raw")
+DAY_COLUMNS: Final = ("day", "idle_raw", "idle_mean_raw", "trades_raw", "gas_raw", "other_raw", "liquidated_raw")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,12 @@ class Day:
     trades_raw: int  # what trades brought (positive) or cost
     gas_raw: int  # in the asset at the prices of the time, rounded up
     other_raw: int  # what came from outside (positive) or went there: fees in the asset itself, beside gas
+    liquidated_raw: int  # debt that liquidations repaid for us, less the supply they took
 
     @property
     def gained_raw(self) -> int:
         """What the day earned net of everything."""
-        return sum(self.income_raw) + self.trades_raw + self.other_raw - self.gas_raw
+        return sum(self.income_raw) + self.trades_raw + self.other_raw + self.liquidated_raw - self.gas_raw
 
     @property
     def whole_raw(self) -> int:
@@ -60,7 +62,7 @@ class Daybook:
     tape: str  # its digest
     symbol: str
     decimals: int
-    opening_raw: int
+    opening_raw: int  # idle and claims, less debts
     markets: tuple[str, ...]
     days: tuple[Day, ...]
 
@@ -77,7 +79,8 @@ def daybook_of(run: Run) -> Daybook:
     dates = tape.timestamp // SECONDS_PER_DAY
     last_rows = np.append(np.flatnonzero(np.diff(dates)), len(dates) - 1)
     flows, gas = _flows(run), _gas_by_day(run)
-    days, first, before_raw = list[Day](), 0, [0] * len(markets)
+    opening_raw = _worth(run, 0, run.settings.opening, markets, [0] * len(markets))
+    days, first, before_raw = list[Day](), 0, opening_raw[1:]
     for last in last_rows.tolist():
         date = int(dates[last])
         moved = flows.get(date, {})
@@ -95,6 +98,7 @@ def daybook_of(run: Run) -> Daybook:
             trades_raw=-sum(raw for account, raw in moved.items() if account.startswith("trades:")),
             gas_raw=gas.get(date, 0),
             other_raw=-sum(raw for account, raw in moved.items() if _is_elsewhere(account)),
+            liquidated_raw=-moved.get(LIQUIDATION, 0),
         )
         days.append(day)
         first, before_raw = last, held_raw
@@ -103,7 +107,7 @@ def daybook_of(run: Run) -> Daybook:
         tape=tape.digest,
         symbol=asset.symbol,
         decimals=asset.decimals,
-        opening_raw=run.settings.opening.idle_raw(asset),
+        opening_raw=sum(opening_raw),
         markets=tuple(market.id for market in markets),
         days=tuple(days),
     )
@@ -112,13 +116,16 @@ def daybook_of(run: Run) -> Daybook:
 
 
 def entries_when_executed(run: Run) -> tuple[Entry, ...]:
-    """The run's entries at the time each plan was executed, the opening first; the interest of the end is not among them."""
+    """The run's entries at the time each plan was executed and each debt liquidated, the opening first; interest is not among
+    them. Who liquidates comes before a plan of the same row."""
     tape, account = run.tape, run.settings.account
-    entries = list(opening(run.settings.opening, int(tape.timestamp[0])))
+    made = [(done.row, entries_of_liquidation(done, int(tape.timestamp[done.row]))) for done in run.liquidations]
     for step in run.steps:
         if step.receipt is not None and step.due_row is not None:
-            entries += entries_of(step.receipt, tape.deployment, account, int(tape.timestamp[step.due_row]))
-    return tuple(entries)
+            timestamp = int(tape.timestamp[step.due_row])
+            made.append((step.due_row, entries_of(step.receipt, tape.deployment, account, timestamp)))
+    made.sort(key=lambda one: one[0])
+    return (*opening(run.settings.opening, int(tape.timestamp[0])), *[entry for _, entries in made for entry in entries])
 
 
 def write(book: Daybook, path: Path) -> Path:
@@ -128,7 +135,7 @@ def write(book: Daybook, path: Path) -> Path:
         rows.writerow((*DAY_COLUMNS, *[f"{name}:{market}" for market in book.markets for name in MARKET_COLUMNS]))
         for day in book.days:
             of_markets = zip(day.held_raw, day.held_mean_raw, day.income_raw, day.growth_wad, strict=True)
-            plain = (day.day, day.idle_raw, day.idle_mean_raw, day.trades_raw, day.gas_raw, day.other_raw)
+            plain = (day.day, day.idle_raw, day.idle_mean_raw, day.trades_raw, day.gas_raw, day.other_raw, day.liquidated_raw)
             rows.writerow((*plain, *["" if cell is None else cell for market in of_markets for cell in market]))
     return path
 
@@ -150,7 +157,8 @@ def read(path: Path, said: Mapping[str, object]) -> Daybook:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
-        markets = tuple(name.removeprefix("held:") for name in rows[0][len(DAY_COLUMNS) :: len(MARKET_COLUMNS)])
+        plain = sum(":" not in name for name in rows[0])  # a book of before liquidations were told has one column less
+        markets = tuple(name.removeprefix("held:") for name in rows[0][plain :: len(MARKET_COLUMNS)])
         book = Daybook(
             run=str(said["run"]),
             tape=str(said["tape"]),
@@ -158,7 +166,7 @@ def read(path: Path, said: Mapping[str, object]) -> Daybook:
             decimals=int(str(said["decimals"])),
             opening_raw=int(str(said["opening_raw"])),
             markets=markets,
-            days=tuple(_day(row) for row in rows[1:]),
+            days=tuple(_day(row, plain) for row in rows[1:]),
         )
         gained_raw = int(str(said["gained_raw"]))
     except (OSError, ValueError, KeyError, IndexError) as error:
@@ -168,9 +176,10 @@ def read(path: Path, said: Mapping[str, object]) -> Daybook:
     return book
 
 
-def _day(row: Sequence[str]) -> Day:
-    plain, of_markets = row[: len(DAY_COLUMNS)], row[len(DAY_COLUMNS) :]
-    date, idle_raw, idle_mean_raw, trades_raw, gas_raw, other_raw = [int(cell) for cell in plain]
+def _day(row: Sequence[str], count: int) -> Day:
+    plain, of_markets = row[:count], row[count:]
+    date, idle_raw, idle_mean_raw, trades_raw, gas_raw, other_raw, *rest = [int(cell) for cell in plain]
+    [liquidated_raw] = rest or [0]
     held, mean, income, growth = (of_markets[at :: len(MARKET_COLUMNS)] for at in range(len(MARKET_COLUMNS)))
     if not len(held) == len(mean) == len(income) == len(growth):
         raise ValueError(f"the line of day {date} is cut short")
@@ -185,6 +194,7 @@ def _day(row: Sequence[str]) -> Day:
         trades_raw=trades_raw,
         gas_raw=gas_raw,
         other_raw=other_raw,
+        liquidated_raw=liquidated_raw,
     )
 
 
@@ -236,7 +246,7 @@ def _flows(run: Run) -> dict[int, dict[str, int]]:
 
 
 def _is_elsewhere(account: str) -> bool:
-    return account not in (WALLET, FEES) and not account.startswith(("market:", "trades:"))
+    return account not in (WALLET, FEES, LIQUIDATION) and not account.startswith(("market:", "trades:"))
 
 
 def _gas_by_day(run: Run) -> dict[int, int]:
@@ -264,8 +274,8 @@ def _known_usd_e8(run: Run, asset: Asset) -> Ints:
 
 
 def _come_out(book: Daybook, *, is_coin: bool) -> None:
-    """Opening, income, trades and payments are what is held at the end; gas too, where it is paid in the asset itself."""
-    brought_raw = sum(sum(day.income_raw) + day.trades_raw + day.other_raw for day in book.days)
+    """Opening and what the days brought are what is held at the end; gas too, where it is paid in the asset itself."""
+    brought_raw = sum(day.gained_raw + day.gas_raw for day in book.days)
     burned_raw = sum(day.gas_raw for day in book.days) if is_coin else 0
     booked_raw = book.opening_raw + brought_raw - burned_raw
     if booked_raw != book.days[-1].whole_raw:
