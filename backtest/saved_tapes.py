@@ -1,5 +1,7 @@
 """A saved tape by its folder, of whichever kind it says it is, and where it comes from: the report of its import kept beside it,
-or the folder itself. Refuses what the kind's own file refuses, and a tape that was changed since its description was written."""
+or the folder itself. What its markets ask of those who come and go is kept beside it too: the tape itself does not say.
+
+Refuses what the kind's own file refuses, and a tape that was changed since its description was written."""
 
 import json
 from dataclasses import dataclass, replace
@@ -7,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from backtest import dataset, exact_tape
+from backtest import terms as market_terms
 from backtest.importers.defects import ImportReport
+from backtest.terms import Terms
 from strategies.errors import BadTape, MalformedRecord
 from strategies.tape import Tape
 from wallets import wire
@@ -51,10 +55,14 @@ def is_exact(tape: Tape) -> bool:
 
 
 def keep_report(report: ImportReport, tape: Tape, folder: Path) -> None:
-    """Write down beside a tape what its import found; the rows of a finding stay with the tape, as marks."""
-    lean = replace(report, findings=tuple([replace(found, rows=()) for found in report.findings]))
+    """Write down beside a tape what its import found; the rows of a finding stay with the tape, as marks. Terms that lie there
+    already stay as they are: somebody may have said what no source does."""
+    lean = replace(report, findings=tuple([replace(found, rows=()) for found in report.findings]), terms=())
     content = {"tape": tape.digest, "report": json.loads(wire.to_text(lean))}
     (folder / REPORT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    file = folder / market_terms.FILE
+    if report.terms and not file.exists():
+        file.write_text(market_terms.text_of(dict(report.terms)), encoding="utf-8")
 
 
 def origin_of(folder: Path, tape: Tape) -> ImportReport | Saved:
@@ -69,3 +77,15 @@ def origin_of(folder: Path, tape: Tape) -> ImportReport | Saved:
         return wire.from_text(ImportReport, wire.canonical(content["report"])) if of_this else saved
     except (OSError, ValueError, KeyError, TypeError, MalformedRecord) as error:
         raise BadTape(f"{file} is not the report that `data import` writes: {error}; import the source again") from error
+
+
+def terms_beside(folder: Path, tape: Tape) -> dict[str, Terms]:
+    """What is written beside a tape of its markets' delays and closed times, by market id; nothing where no file is. Raises
+    BadTape."""
+    file = folder / market_terms.FILE
+    try:
+        return market_terms.terms_in(file.read_text(encoding="utf-8"), tape.deployment) if file.exists() else {}
+    except BadTape as error:
+        raise BadTape(f"{file}: {error.what}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadTape(f"{file}: {error}") from error

@@ -1,8 +1,8 @@
 """A question put to one asset's tape: the strategy and what it is held against, through the same engine. Refuses an asset that
 has no market, and shows no strategy without idle, each market held, and equal weight beside it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -17,6 +17,8 @@ from backtest.metrics import Curve, Figures, curve_of, figures_of
 from backtest.runs import Run, RunSettings
 from backtest.saved_tapes import Saved
 from backtest.scenario import Synthetic
+from backtest.terms import Terms as MarketTerms
+from backtest.terms import delay_seconds
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy
 from strategies.decide import DecideSettings
@@ -94,6 +96,7 @@ class Terms:
     decide_for: Callable[[Asset], DecideSettings]
     impact: Impact | None = THINNED  # NO_IMPACT, where a tape does not say how much is lent
     may_be_at_once: bool = False  # a latency of 0 rows was asked for by name, and is told as a caution
+    of_markets: Mapping[str, MarketTerms] = field(default_factory=dict)  # of coming in and going out, by market id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,7 @@ def study(tape: Tape, asset: Asset, terms: Terms, origin: Origin) -> Study:
         most_moves=None,
         latency_rows=terms.latency_rows,
         impact=terms.impact,
+        terms={market.id: terms.of_markets[market.id] for market in markets if market.id in terms.of_markets},
     )
 
     def held_against(name: str, strategy: Strategy, most_moves: int | None) -> Result:
@@ -181,7 +185,6 @@ def markets_of(tape: Tape, asset: Asset) -> tuple[Market, ...]:
 def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
     """Limits so wide that they never bind, whole dollars: the guard reads every byte, but its caps are not what is studied."""
     usd = max(1, int(terms.cash * int(tape.price_usd_e8[:, tape.asset_rows[asset]].max())) // USD_E8) * ROOM
-    late = tape.timestamp[terms.latency_rows :] - tape.timestamp[: len(tape) - terms.latency_rows]
     return Policy(
         chain_id=tape.deployment.chain_id,
         account=ACCOUNT,
@@ -204,7 +207,7 @@ def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
         max_reading_age_seconds=SECONDS_PER_DAY,
         max_price_age_seconds=SECONDS_PER_DAY,
         max_plan_age_blocks=1_000_000,
-        approval_expiry_seconds=int(np.max(late, initial=0)) + 1,
+        approval_expiry_seconds=_latest_seconds(tape, asset, terms) + 1,
         price_sources=("oracle",),
         people=People(max_unattended_usd=0, two_people_above_usd=None, gather_seconds=0, resume_people=1),
         concentration=Concentration(max_protocol_bps=BPS, max_asset_bps=BPS, max_issuer_bps=BPS),
@@ -228,6 +231,15 @@ def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
         ),
         operators=(),
     )
+
+
+def _latest_seconds(tape: Tape, asset: Asset, terms: Terms) -> int:
+    """How long after its decision a plan executes at most: its latency, and the longest delay of a market it may leave."""
+    wait_seconds = delay_seconds(terms.of_markets, [market.id for market in markets_of(tape, asset)])
+    rows = np.arange(len(tape))
+    due = np.maximum(rows + terms.latency_rows, np.searchsorted(tape.timestamp, tape.timestamp + wait_seconds))
+    within = due < len(tape)
+    return int(np.max(tape.timestamp[due[within]] - tape.timestamp[within], initial=0))
 
 
 def _opening(tape: Tape, asset: Asset, cash: Decimal) -> Portfolio:

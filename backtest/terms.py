@@ -1,13 +1,17 @@
 """What a market asks of those who come and go besides its liquidity: a delay before money leaves, and times at which nobody may
-come in or out. Refuses a run through a market whose delay nobody recorded."""
+come in or out. Refuses a run through a market whose delay nobody recorded, and a file that says anything else."""
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
 from strategies.domain import Deployment
 from strategies.errors import BadTape
 
 Window = tuple[int, int | None]  # from, to (Unix seconds, the end left out; None: not yet open again)
+FILE: Final = "terms.json"  # beside a saved tape: {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], ...}}
+NAMED: Final = 6  # markets in a refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,30 @@ class Terms:
     redeem_closed: tuple[Window, ...] = ()
 
 
+def terms_in(text: str, deployment: Deployment) -> dict[str, Terms]:
+    """What such a file says, in the deployment's order. Raises BadTape."""
+    try:
+        said = json.loads(text)
+    except ValueError as error:
+        raise BadTape(f"not JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise BadTape("no list of markets, each with its redeem_delay_seconds")
+    known = [market.id for market in deployment.markets]
+    if strange := [name for name in said if name not in known]:
+        raise BadTape(f"{strange[0]} is no market of this tape, which has {', '.join(known[:NAMED])}")
+    return {name: _terms(name, said[name]) for name in known if name in said}
+
+
+def text_of(terms: Mapping[str, Terms]) -> str:
+    """What `terms_in` reads back."""
+    return json.dumps({name: asdict(said) for name, said in terms.items()}, indent=1) + "\n"
+
+
+def summary(terms: Mapping[str, Terms]) -> str:
+    """Every market's terms, for a reader."""
+    return "; ".join([f"{name} {_told(said)}" for name, said in terms.items()])
+
+
 def refuse_unknown_delays(terms: Mapping[str, Terms], deployment: Deployment) -> None:
     """Raises BadTape for a delay that is negative, or that nobody recorded."""
     for market in deployment.markets:
@@ -26,7 +54,7 @@ def refuse_unknown_delays(terms: Mapping[str, Terms], deployment: Deployment) ->
         if said is None:
             continue
         if said.redeem_delay_seconds is None:
-            why = "redeems later than at once, and nobody recorded how much: say redeem_delay_seconds in its terms"
+            why = f"redeems later than at once, and nobody recorded how much: say its redeem_delay_seconds in {FILE}"
             raise BadTape(f"{market.id} {why}")
         if said.redeem_delay_seconds < 0:
             raise BadTape(f"{market.id} would pay {-said.redeem_delay_seconds} s before it is asked")
@@ -51,3 +79,43 @@ def closed_entry(terms: Mapping[str, Terms], timestamp: int, entered: Iterable[s
 
 def _is_within(windows: Iterable[Window], timestamp: int) -> bool:
     return any(start <= timestamp and (end is None or timestamp < end) for start, end in windows)
+
+
+def _terms(name: str, said: Any) -> Terms:
+    if not isinstance(said, dict):
+        raise BadTape(f"{name}: {json.dumps(said)} is no table of terms")
+    if strange := sorted(said.keys() - {field.name for field in fields(Terms)}):
+        raise BadTape(f"{name}: {strange[0]} is no term")
+    if "redeem_delay_seconds" not in said:
+        raise BadTape(f"{name}: redeem_delay_seconds is not said; null is a delay that nobody recorded")
+    delay = said["redeem_delay_seconds"]
+    if delay is not None and (type(delay) is not int or delay < 0):
+        raise BadTape(f"{name}: redeem_delay_seconds {json.dumps(delay)} is no whole number of seconds")
+    closed = [_windows(f"{name}: {way}", said.get(way, [])) for way in ("deposit_closed", "redeem_closed")]
+    return Terms(delay, *closed)
+
+
+def _windows(name: str, said: Any) -> tuple[Window, ...]:
+    if not isinstance(said, list):
+        raise BadTape(f"{name} {json.dumps(said)} is no list of windows")
+    for window in said:
+        if not _is_window(window):
+            raise BadTape(f"{name} {json.dumps(window)} is no window: write [from, to] in Unix seconds, null for no end")
+    return tuple([(start, end) for start, end in said])
+
+
+def _is_window(said: Any) -> bool:
+    if not isinstance(said, list) or len(said) != 2 or type(said[0]) is not int:
+        return False
+    start, end = said
+    return end is None or (type(end) is int and start < end)
+
+
+def _told(said: Terms) -> str:
+    delay = said.redeem_delay_seconds
+    if delay is None:
+        return "pays later, and nobody recorded how much"
+    pays = f"pays {delay / 3_600:g} h after it is asked" if delay else "pays at once"
+    if not said.deposit_closed and not said.redeem_closed:
+        return pays
+    return f"{pays}, is closed to deposits {len(said.deposit_closed)} times and to withdrawals {len(said.redeem_closed)} times"

@@ -64,8 +64,10 @@ def trial_of(study: Study) -> Trial:
 
 
 def trial_terms(settings: RunSettings) -> Mapping[str, object]:
-    """What makes a run another trial: its strategy, gate, latency and opening; not its policy, which a study does not try."""
-    return {
+    """What makes a run another trial: its strategy, gate, latency, opening and markets' terms; not its policy, which no study
+    tries."""
+    terms = {"terms": repr(dict(settings.terms))} if settings.terms else {}
+    return terms | {
         "asset": settings.decide.asset.symbol,
         "menu": repr(settings.decide.menu),
         "gate": repr(settings.decide.gate),

@@ -7,7 +7,7 @@ import gc
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -28,7 +28,7 @@ from backtest.hindsight import NAME
 from backtest.impact import NO_IMPACT, THINNED, OwnSize
 from backtest.numerals import DASH, cents, percent
 from backtest.report import write_report
-from backtest.saved_tapes import load_checked, origin_of
+from backtest.saved_tapes import load_checked, origin_of, terms_beside
 from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Origin, Study, Terms, run_backtest, study
 from backtest.tables import folded_away, shown_beside
@@ -144,6 +144,8 @@ def studies_of(asked: Asked) -> tuple[Study, ...]:
         start, end = window(asked)
         return run_backtest(data=Path(asked.data), gas=Path(asked.gas), symbols=asked.assets, start=start, end=end, terms=terms)
     tape, origin = _tape(asked)
+    if asked.tape:
+        terms = replace(terms, of_markets=terms_beside(Path(asked.tape), tape))
     assets = [tape.deployment.asset(symbol) for symbol in asked.assets]
     for asset in assets:
         _refuse_unsized(tape, asset, terms)

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from backtest.checking.marks import Finding
+from backtest.terms import Terms
 from strategies.tape import Bools, Ints
 
 FROZEN_ROWS: Final = 24  # a market that repeats itself for longer is worth naming
@@ -52,6 +53,7 @@ class ImportReport:
     markets: tuple[MarketDefects, ...]
     notes: tuple[str, ...]  # what holds for every row: units, prices, gas
     findings: tuple[Finding, ...] = ()  # each thing that was wrong, market by market, with what was done
+    terms: tuple[tuple[str, Terms], ...] = ()  # by market id, of each that is not open at any time
 
 
 def runs_of(flags: Bools, timestamp: Ints, longer_than: int) -> tuple[Run, ...]:

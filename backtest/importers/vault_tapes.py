@@ -20,8 +20,8 @@ from backtest.importers.defects import ImportReport, MarketDefects
 from backtest.importers.lending import COINS, DOLLARS, ETHERS, SECONDS_A_BLOCK, Request, named_address
 from backtest.importers.series import found
 from backtest.importers.share_prices import Vault, belief_findings, beliefs, trailing_apr
+from backtest.importers.vault_rows import AT_ONCE
 from backtest.numerals import day
-from backtest.terms import Terms
 from strategies.domain import NATIVE, Asset, Deployment, Market
 from strategies.errors import BadTape
 from strategies.protocols.recorded_index import RecordedIndexes
@@ -99,13 +99,9 @@ def vault_tape(vaults: Sequence[Vault], folder: Path, request: Request, window: 
         markets=tuple(_defects(vault, folder, findings, request) for vault in chosen),
         notes=_notes(chosen, request, window),
         findings=findings,
+        terms=tuple([(vault.id, vault.terms) for vault in chosen if vault.terms != AT_ONCE]),
     )
     return tape_from_rates(rates), report
-
-
-def terms_of(vaults: Sequence[Vault]) -> dict[str, Terms]:
-    """What each vault's source says about coming in and going out, by market id."""
-    return {vault.id: vault.terms for vault in vaults}
 
 
 def _name(asset: Asset) -> str:

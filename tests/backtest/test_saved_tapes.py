@@ -1,5 +1,7 @@
 """A saved tape of either kind is opened by its folder alone, says where it comes from, and is refused once it was changed."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from backtest import dataset, exact_tape, saved_tapes
 from backtest.checking.marks import Finding, Mark
 from backtest.importers.defects import ImportReport, MarketDefects, Run
-from backtest.saved_tapes import Saved, keep_report, load_checked, origin_of
+from backtest.saved_tapes import Saved, keep_report, load_checked, origin_of, terms_beside
+from backtest.terms import Terms
 from strategies.errors import BadTape
 from tests import worlds
 from tests.backtest import recorded
@@ -57,6 +60,16 @@ def test_what_an_import_found_is_read_back_without_the_rows_of_its_findings(fold
     assert [(found.mark, found.count, found.rows) for found in origin.findings] == [(Mark.DUST, 2, ())]
 
 
+def test_terms_that_an_import_knows_lie_beside_the_tape_and_never_over_what_somebody_wrote(folder: Path) -> None:
+    tape = saved_tapes.load(folder)
+    market = tape.deployment.markets[0].id
+    keep_report(replace(REPORT, terms=((market, Terms(None, ((1, 2), (5, None)))),)), tape, folder)
+    assert terms_beside(folder, tape) == {market: Terms(None, ((1, 2), (5, None)))}
+    (folder / "terms.json").write_text(json.dumps({market: {"redeem_delay_seconds": 60}}))
+    keep_report(replace(REPORT, terms=((market, Terms(None, ())),)), tape, folder)
+    assert terms_beside(folder, tape) == {market: Terms(60, ())}
+
+
 def test_the_report_of_another_tape_in_the_same_folder_is_not_taken_for_this_ones(folder: Path) -> None:
     keep_report(REPORT, recorded.tape([[0.01, 0.02]]), folder)
     tape = saved_tapes.load(folder)
@@ -74,3 +87,14 @@ def test_a_report_that_no_import_wrote_is_refused(text: str, folder: Path) -> No
 def test_an_exact_tape_says_that_it_is_one(tmp_path: Path) -> None:
     exact = exact_tape.save(worlds.DEPLOYMENT, [worlds.reading(0, [worlds.Said(0.03), None])], tmp_path / "exact")
     assert origin_of(tmp_path / "exact", exact) == Saved(str(tmp_path / "exact"), exact.digest, is_exact=True)
+
+
+def test_terms_lie_beside_a_tape_or_there_are_none_and_bad_ones_name_their_file(folder: Path) -> None:
+    tape = saved_tapes.load(folder)
+    assert terms_beside(folder, tape) == {}
+    (folder / "terms.json").write_text('{"m1:USDC": {"redeem_delay_seconds": 604800}}')
+    assert terms_beside(folder, tape) == {"m1:USDC": Terms(604_800, ())}
+    for content in (b"{", b"\xff"):
+        (folder / "terms.json").write_bytes(content)
+        with pytest.raises(BadTape, match=r"^the tape is unusable: \S+/tape/terms\.json: (?!the tape)"):
+            terms_beside(folder, tape)

@@ -1,13 +1,16 @@
 """Studies: a strategy never without its benchmarks, on synthetic and on recorded tapes."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backtest.runs import MOVE
 from backtest.scenario import Synthetic, sample_tape
-from backtest.study import Study, Terms, rotation, run_backtest, study, study_policy
+from backtest.study import Rotation, Study, Terms, rotation, run_backtest, study, study_policy
+from backtest.terms import Terms as MarketTerms
 from strategies.domain import Asset
 from strategies.errors import BadTape
 from strategies.units import SECONDS_PER_DAY
@@ -49,6 +52,26 @@ def test_the_policy_of_a_study_outlives_its_latency() -> None:
     gaps = np.array([0, 1, 200, 201], dtype=np.int64) * 3_600
     made = tape([[0.02, 0.03]] * 4, timestamp=1_704_067_200 + gaps)
     assert study_policy(made, USDC, TERMS).approval_expiry_seconds == 199 * 3_600 + 1
+
+
+def test_every_run_of_a_study_has_the_terms_of_its_markets_and_of_no_others() -> None:
+    said = {"m1:USDC": MarketTerms(3_600, ()), "m0:USDC": MarketTerms(0, ()), "reth": MarketTerms(None, ())}
+    found = study(tape([[0.02, 0.03]] * 48), USDC, replace(TERMS, of_markets=said), Synthetic(7))
+    ours = [("m0:USDC", MarketTerms(0, ())), ("m1:USDC", MarketTerms(3_600, ()))]
+    assert [list(result.run.settings.terms.items()) for result in found.results] == [ours] * 5
+
+
+def test_money_that_a_vault_pays_late_is_still_approved_when_it_comes() -> None:
+    paid = [[0.09, 0.01]] * (24 * 10) + [[0.01, 0.09]] * (24 * 30)
+    asked = replace(TERMS, decide_for=Rotation(stance="unrestrained").decide_for)
+    runs = []
+    for delay_days in (0, 9):
+        said = {"m0:USDC": MarketTerms(delay_days * SECONDS_PER_DAY, ())}
+        run = study(tape(paid), USDC, replace(asked, of_markets=said), Synthetic(7)).main.run
+        assert not any(step.held for step in run.steps)
+        runs.append([segment.row for segment in run.segments if segment.cause == MOVE])
+    (entered, left), late = runs
+    assert late == [entered, left - 1 + 9 * 24]  # nine days in place of the row of latency
 
 
 def test_refuses_an_asset_without_a_market() -> None:

@@ -64,6 +64,23 @@ def test_a_run_on_a_saved_tape_is_replayed_and_its_page_written_again(saved: Ask
     assert (tmp_path / "again" / "report.html").read_bytes() == out.read_bytes()
 
 
+def test_the_terms_beside_a_tape_bind_its_runs_and_a_replay_tells_other_terms(saved: Asked, tmp_path: Path) -> None:
+    free, asked = tmp_path / "free.html", replace(saved, threshold_bps=5, stance="unrestrained")
+    _, at_once = told(asked, free)
+    said = {market.id: {"redeem_delay_seconds": 5 * 86_400} for market in dataset.load(Path(saved.tape)).deployment.markets}
+    (Path(saved.tape) / "terms.json").write_text(json.dumps(said))
+    out = tmp_path / "late.html"
+    _, late = told(asked, out)
+    assert at_once["settings"]["terms"] == {} and "Terms" not in free.read_text()
+    assert late["settings"]["terms"]["alpha:USDC"] == {"redeem_delay_seconds": 432_000, "deposit_closed": [], "redeem_closed": []}
+    assert late["results"]["lending rotation"]["final"] != at_once["results"]["lending rotation"]["final"]
+    assert "<dt>Terms</dt><dd>alpha:USDC pays 120 h after it is asked; beta:USDC pays" in out.read_text()
+    with tables.console.capture() as text:
+        assert replay(out, as_json=False) and not replay(free, as_json=False)
+    lines = " ".join(text.get().split())
+    assert "equal: " in lines and "USDC: setting terms was {}, is {'alpha:USDC': Terms(redeem" in lines
+
+
 def test_a_tape_that_was_changed_is_named_before_anything_runs(saved: Asked, tmp_path: Path) -> None:
     told(saved, tmp_path / "report.html")
     column = np.load(Path(saved.tape) / "available.npy")

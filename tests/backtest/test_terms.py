@@ -11,7 +11,7 @@ from backtest.runs import Run, RunSettings
 from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Terms as StudyTerms
 from backtest.study import rotation, study
-from backtest.terms import Terms, closed_entry, closed_exit, delay_seconds
+from backtest.terms import Terms, closed_entry, closed_exit, delay_seconds, summary, terms_in
 from strategies.catalogue import Menu
 from strategies.decide import DecideSettings
 from strategies.errors import BadTape
@@ -89,7 +89,7 @@ def test_money_in_a_market_that_pays_nobody_is_stuck_and_the_run_says_how_long(p
 
 @BOTH
 def test_a_delay_that_nobody_recorded_refuses_the_run_by_name(policy: object) -> None:
-    with pytest.raises(BadTape, match="m0:USDC redeems later than at once, and nobody recorded how much"):
+    with pytest.raises(BadTape, match=r"m0:USDC redeems later than at once, and nobody recorded how much: .* in terms\.json"):
         followed(recorded(), policy, {ONE: Terms(None, ())})
     with pytest.raises(BadTape, match="before it is asked"):
         followed(recorded(), policy, {ONE: Terms(-1, ())})
@@ -101,6 +101,40 @@ def test_windows_are_open_at_their_end_and_closed_at_their_start() -> None:
     assert [bool(closed_entry(said, at, [ONE])) for at in (9, 10, 19, 20)] == [False, True, True, False]
     assert [bool(closed_exit(said, at, [ONE])) for at in (29, 30, 10**9)] == [False, True, True]
     assert (delay_seconds(said, [ONE, TWO]), delay_seconds(said, [TWO])) == (7, 0)
+
+
+def test_terms_are_read_in_the_order_of_the_tapes_markets_and_told_in_a_line() -> None:
+    shut = '"m1:USDC": {"redeem_delay_seconds": 0, "deposit_closed": [[10, 20], [30, null]]}'
+    found = terms_in(f'{{{shut}, "m0:USDC": {{"redeem_delay_seconds": 5400}}}}', recorded().deployment)
+    assert list(found.items()) == [(ONE, Terms(5_400, ())), (TWO, Terms(0, ((10, 20), (30, None))))]
+    assert summary(found) == (
+        "m0:USDC pays 1.5 h after it is asked; m1:USDC pays at once, is closed to deposits 2 times and to withdrawals 0 times"
+    )
+    unknown = terms_in('{"m0:USDC": {"redeem_delay_seconds": null}}', recorded().deployment)
+    assert unknown == {ONE: Terms(None, ())} and summary(unknown) == "m0:USDC pays later, and nobody recorded how much"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Expecting value"),
+        ("[]", "no list of markets"),
+        ('{"m0:USDC": 3}', "m0:USDC: 3 is no table"),
+        ('{"m0:USDC": {}}', "m0:USDC: redeem_delay_seconds is not said"),
+        ('{"m0:USDC": {"redeem_delay_seconds": true}}', "m0:USDC: redeem_delay_seconds true is no whole number"),
+        ('{"m0:USDC": {"redeem_delay_seconds": 1.5}}', "m0:USDC: redeem_delay_seconds 1.5 is no whole number"),
+        ('{"m0:USDC": {"redeem_delay_seconds": -1}}', "m0:USDC: redeem_delay_seconds -1 is no whole number"),
+        ('{"m0:USDC": {"redeem_delay_seconds": 0, "redeem_delay": 1}}', "m0:USDC: redeem_delay is no term"),
+        ('{"m0:USDC": {"redeem_delay_seconds": 0, "redeem_closed": [[5]]}}', r"redeem_closed \[5\] is no window"),
+        ('{"m0:USDC": {"redeem_delay_seconds": 0, "redeem_closed": [[5, 5]]}}', r"redeem_closed \[5, 5\] is no window"),
+        ('{"m0:USDC": {"redeem_delay_seconds": 0, "deposit_closed": [["5", 6]]}}', r'deposit_closed \["5", 6\] is no window'),
+        ('{"m0:USDC": {"redeem_delay_seconds": 0, "deposit_closed": 7}}', "deposit_closed 7 is no list of windows"),
+        ('{"m7:USDC": {"redeem_delay_seconds": 0}}', "m7:USDC is no market of this tape, which has m0:USDC, m1:USDC"),
+    ],
+)
+def test_terms_that_are_none_are_refused_by_name(text: str, why: str) -> None:
+    with pytest.raises(BadTape, match=why):
+        terms_in(text, recorded().deployment)
 
 
 @BOTH

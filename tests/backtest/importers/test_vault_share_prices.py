@@ -15,7 +15,7 @@ from backtest.importers.defects import ImportReport
 from backtest.importers.ethereum_gas import DailyEther, DailyGas
 from backtest.importers.lending import Request
 from backtest.importers.vault_share_prices import WINDOW, read, recognises
-from backtest.importers.vault_tapes import assets_of, terms_of, vault_rates, vault_tape
+from backtest.importers.vault_tapes import assets_of, vault_rates, vault_tape
 from backtest.index_columns import index_columns
 from backtest.terms import Terms
 from strategies.errors import BadTape
@@ -129,7 +129,9 @@ def test_a_closed_door_is_part_of_the_terms(tmp_path: Path) -> None:
     write(tmp_path, rows(ONE, growing(6), max_deposit=limits, redemption_open=["true", "false", "true", "", None, "true"]))
     vaults = read(tmp_path, BOTH)
     closed = ((START + HOUR, START + 3 * HOUR), (START + 5 * HOUR, None))
-    assert terms_of(vaults) == {vaults[0].id: Terms(0, closed, ((START + HOUR, START + 2 * HOUR),))}
+    said_so = Terms(0, closed, ((START + HOUR, START + 2 * HOUR),))
+    assert vaults[0].terms == said_so
+    assert imported(tmp_path)[1].terms == ((vaults[0].id, said_so),)
 
 
 def test_recorded_liquidity_limits_what_can_leave_and_nothing_else_does(tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_the_real_vaults_show_what_their_description_lists() -> None:
     assert len(vaults) == 9 and sum(len(vault.timestamp) for vault in vaults.values()) == 19_633
     tau = vaults["0x43a32d4f"]
     assert tau.price_ray[0] == 999_292 * RAY // 10**6 and max(tau.liquidity[~np.isnan(tau.liquidity)]) > 0
-    assert terms_of([tau])[tau.id].deposit_closed == ()  # a limit of 1e69 is none
+    assert tau.terms.deposit_closed == ()  # a limit of 1e69 is none
     tape, report = of_catalogue("vault-share-prices", folder, tau.asset.symbol)
     spike = int(datetime.fromisoformat("2026-03-20T17:26:59+00:00").timestamp())
     row = int(np.searchsorted(tape.timestamp, spike))
