@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from backtest.runs import Step
-from backtest.study import Result, Study
+from backtest.runs import Run, Step
+from backtest.study import Study
 from strategies.domain import Target
 from wallets.wallet import Refused
 
@@ -25,36 +25,45 @@ FREE_GAS: Final = (
 
 def cautions_of(study: Study) -> tuple[str, ...]:
     """Each a sentence or two; none where there is nothing to say."""
-    return tuple(_cautions(study.main))
+    return cautions_of_run(study.main.run)
 
 
-def _cautions(main: Result) -> Iterator[str]:
-    if not main.figures.moves:
-        yield _never_moved(main)
-    if main.run.settings.latency_rows == 0 and not main.run.settings.latency_seconds:
+def cautions_of_run(run: Run, name: str = "It") -> tuple[str, ...]:
+    """The same of a run by itself, and by a name."""
+    return shared_cautions(run) if run.moves else (_never_moved(run, name), *shared_cautions(run))
+
+
+def shared_cautions(run: Run) -> tuple[str, ...]:
+    """Those that hold for every strategy and gate in a run's place: of its tape, its latency, and what it counts."""
+    return tuple(_shared(run))
+
+
+def _shared(run: Run) -> Iterator[str]:
+    if run.settings.latency_rows == 0 and not run.settings.latency_seconds:
         yield NEVER_LATE
-    if main.run.settings.impact is None:
+    if run.settings.impact is None:
         yield NO_OWN_SIZE
-    if not main.run.tape.base_fee_wei.any():
+    if not run.tape.base_fee_wei.any():
         yield FREE_GAS
 
 
-def _never_moved(main: Result) -> str:
+def _never_moved(run: Run, name: str) -> str:
     """How often it was decided, and the reason most often given, as it was last given."""
-    steps = main.run.steps
+    steps = run.steps
     if not steps:
-        return "It never moved: nothing was ever decided."
+        return f"{name} never moved: nothing was ever decided."
     counted = Counter([_without_figures(_reason(step)) for step in steps])
     common, count = counted.most_common(1)[0]
     last = next(step for step in reversed(steps) if _without_figures(_reason(step)) == common)
-    stance = main.run.settings.decide.menu.stances[0]
+    stance = run.settings.decide.menu.stances[0]
     hint = (
         f" The {stance} stance held back all that the strategy wanted; --stance unrestrained asks nothing of a market."
         if _is_held_back(last)
         else ""
     )
     return (
-        f"It never moved in {len(steps):,} decisions: what was earned is nothing. {count:,} times because: {_reason(last)}.{hint}"
+        f"{name} never moved in {len(steps):,} decisions: what was earned is nothing. "
+        f"{count:,} times because: {_reason(last)}.{hint}"
     )
 
 

@@ -17,6 +17,7 @@ from backtest.recipe import version_of
 from backtest.saved_tapes import Saved, is_exact
 from backtest.scenario import Synthetic
 from backtest.study import Result, Study
+from backtest.terms import delay_seconds, summary
 from backtest.weighed import Weighed
 from strategies.domain import Market
 from strategies.tape import Floats
@@ -179,6 +180,8 @@ def caveats(study: Study) -> str:
     rows = "at the same row" if settings.latency_rows == 0 else f"{settings.latency_rows} row(s) later"
     if settings.latency_seconds:
         rows += f" and {settings.latency_seconds:,} s later at least"
+    if delay_seconds(settings.terms, settings.terms):
+        rows += ", and not before every market it leaves has paid"
     first = (EXACT if is_exact(study.main.run.tape) else NOT_EXACT, NO_OWN_SIZE if settings.impact is None else OWN_SIZE)
     said = [*first, *[text.format(rows=rows) for text in CAVEATS]]
     return f'<h2>What this does not show</h2><ul class="plain">{"".join(f"<li>{text}</li>" for text in said)}</ul>'
@@ -214,6 +217,7 @@ def provenance(study: Study) -> str:
         ("Stance", settings.decide.menu.stances[0]),
         ("Opening", f"{', '.join(cut(idle) for idle in settings.opening.idle)}; latency {settings.latency_rows} row(s)"),
         ("Gate", repr(settings.decide.gate)),
+        *([("Terms", summary(settings.terms))] if settings.terms else []),
         ("Policy", policy),
         ("Journal", f"head {run.journal.head}"),
         ("Versions", ", ".join(f"{name} {version_of(name)}" for name in VERSIONED)),

@@ -22,6 +22,7 @@ RESULTS: Final = (
     *("", "End value", "A year", "Against equal weight", "Deepest fall, USD"),
     *("Moves", "Turned over", "Gas"),
 )
+STUCK: Final = "Money stuck"  # a column where any run's was
 DEFECTS: Final = (
     *("Market", "Rows", "Carried over", "Frozen over a day", "Missing hours", "Without a rate"),
     *("Lent above 100 %", "Spikes kept", "Spikes refused"),
@@ -48,14 +49,16 @@ def results(weighed: Weighed) -> str:
     """The strategy and its benchmarks, one row each, and the bound of hindsight last."""
     study, bound = weighed.study, weighed.bound
     shown, folded = shown_beside(study), folded_away(study)
-    rows = [_result_cells(study, result) for result in shown]
+    head = (*RESULTS, STUCK) if any(result.figures.stuck_days for result in study.results) else RESULTS
+    rows = [_result_cells(study, result)[: len(head)] for result in shown]
     classes = ["main" if result is study.main else "" for result in shown]
     against = points(bound.apy - study.equal_weight.figures.apy)
-    known = [hindsight.LABEL, quantity(float(bound.value[-1])), percent(bound.apy), against, DASH, DASH, DASH, DASH]
-    table = _table(RESULTS, [*rows, known], [*classes, "bound"], "results")
+    known = [hindsight.LABEL, quantity(float(bound.value[-1])), percent(bound.apy), against]
+    known += [DASH] * (len(head) - len(known))
+    table = _table(head, [*rows, known], [*classes, "bound"], "results")
     if not folded:
         return table
-    others = _table(RESULTS, [_result_cells(study, held) for held in folded], [""] * len(folded), "results")
+    others = _table(head, [_result_cells(study, held)[: len(head)] for held in folded], [""] * len(folded), "results")
     return f"{table}<details><summary>The {len(folded)} other held markets</summary>{others}</details>"
 
 
@@ -83,7 +86,13 @@ def _result_cells(study: Study, result: Result) -> list[str]:
         str(figures.moves),
         f"{figures.turnover:.1f}×",
         dollars(figures.gas_usd),
+        _stuck(figures.stuck_days),
     ]
+
+
+def _stuck(days: float) -> str:
+    """How long, in hours up to two days."""
+    return f"{days * 24:.3g} h" if days < 2 else f"{days:,.1f} d"
 
 
 def overview(weighed: Sequence[Weighed]) -> str:
@@ -127,6 +136,7 @@ def costs(weighed: Weighed) -> str:
         ("Gas", f"{main.figures.moves} moves", gas, main.figures.gas_usd),
         ("Fees beside gas", "assumed for each market touched" if fees else "none assumed", fees, math.nan),
         ("Our own size", "interest that our deposits thinned" if thinned else "nothing, or not counted", thinned, math.nan),
+        *_penalties(sum(day.liquidated_raw for day in days) / one, len(main.run.liquidations)),
         ("Slippage and price impact", "what trades cost or brought" if trades else "it did not trade", -trades, math.nan),
     )
     rows = [
@@ -135,6 +145,11 @@ def costs(weighed: Weighed) -> str:
     ]
     head = ("Cost", "For", "Paid", "In dollars", "Of what was earned")
     return _table(head, rows, [""] * len(rows), "costs")
+
+
+def _penalties(kept: float, count: int) -> tuple[tuple[str, str, float, float], ...]:
+    """What liquidations took beyond the debt that they repaid; no line where there was none."""
+    return (("Liquidations", f"{count} of them", -kept, math.nan),) if count else ()
 
 
 def refusals(result: Result) -> str:

@@ -59,6 +59,9 @@ def plan(seen: Observation, target: Target, gate: Gate) -> Plan | Keep:
     free_raw = seen.portfolio.idle_raw(target.asset) - gate.touch_fee_raw * len(changes)
     moves, actions = _written(seen, Amount(target.asset, free_raw), changes, least_raw)
     if not actions:
+        unpaid = _unpaid(changes, least_raw)
+        if unpaid is not None:
+            return Keep(f"{seen.deployment.markets[unpaid].id} cannot pay out now what is wanted of it: {target.reason}")
         return Keep(f"already there, to within {gate.min_change_bps / 100:g} % of the value: {target.reason}")
     if moves[-1].raw > 0:
         refusal = _gated(seen, gate, moves, total=total, have={change.at: change.have_raw for change in changes})
@@ -86,6 +89,15 @@ def moves_of(changes: Sequence[Change], free_raw: int, least_raw: int) -> list[M
             moves.append(Move(at, more_raw, False))
             free_raw -= more_raw
     return moves
+
+
+def _unpaid(changes: Sequence[Change], least_raw: int) -> int | None:
+    """The first market that would be left, whole or by what matters, if only it could pay so much; None where none would."""
+    for at, have_raw, want_raw, payable_raw in changes:
+        out_raw = have_raw - want_raw
+        if out_raw > max(0, payable_raw) and (not want_raw or out_raw >= least_raw):
+            return at
+    return None
 
 
 def _changes(seen: Observation, target: Target, held: Sequence[Position], touch_fee_raw: int) -> tuple[Amount, list[Change]]:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from rich.table import Table
 from agent.cli import tables
 from agent.cli.asked import Asked, completed
 from agent.cli.backtests import TRIALS, studies_of, waiting
+from backtest.cautions import cautions_of_run, shared_cautions
+from backtest.engine import run
 from backtest.numerals import DASH, percent, points, quantity
 from backtest.scenario import Synthetic
 from backtest.study import Study
@@ -29,7 +31,7 @@ from backtest.sweep.outcome import Job, Outcome, without_own_size
 from backtest.sweep.results import Results
 from backtest.sweep.running import Runner, over_processes
 from backtest.sweep.screen import Screen, screened
-from backtest.sweep.space import ParameterSet, Space, grid, latin_sets, random_sets, space_of
+from backtest.sweep.space import ParameterSet, Space, grid, latin_sets, random_sets, space_of, with_parameters
 from backtest.sweep.sweeping import Swept, header_of, job_for, rows_of, run_all, to_run_exactly, weighed
 from backtest.sweep.walking import score_named
 from backtest.sweep.written import axes_in, axis_of, together
@@ -78,10 +80,11 @@ def sweep(asked: Asked, wanted: Wanted, *, exact: int | None, as_json: bool) -> 
     with waiting("weighing", is_hidden=as_json):
         swept = weighed(ready.study, ready.job, ready.header, rows, wanted.out / TRIALS)
         files = export.write(swept, wanted.out)
+    cautions = _cautions(swept)
     if as_json:
-        tables.say_json({**export.content_of(swept), "files": [str(path) for path in files]})
+        tables.say_json({**export.content_of(swept), "cautions": list(cautions), "files": [str(path) for path in files]})
         return
-    _tell(swept, files)
+    _tell(swept, cautions, files)
 
 
 def walk_forward(asked: Asked, wanted: Wanted, *, windows: tuple[int, int, bool], by: str, as_json: bool) -> None:
@@ -93,13 +96,14 @@ def walk_forward(asked: Asked, wanted: Wanted, *, windows: tuple[int, int, bool]
     terms = forward.Terms(train_days=train_days, test_days=test_days, anchored=anchored, score=score)
     with waiting("walking forward", is_hidden=as_json):
         walked = forward.walk(ready.study, ready.job, [outcomes[at] for at in sorted(outcomes)], terms)
-    content = {"by": by, "anchored": anchored, **forward.content_of(walked, ready.job, ready.header)}
+    cautions = shared_cautions(ready.study.main.run)
+    content = {"by": by, "anchored": anchored, "cautions": list(cautions), **forward.content_of(walked, ready.job, ready.header)}
     (wanted.out / "walk-forward.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     (wanted.out / "walk-forward.csv").write_text(forward.table_of(walked), encoding="utf-8")
     if as_json:
         tables.say_json(content)
         return
-    _tell_walk(walked, wanted.out)
+    _tell_walk(walked, cautions, wanted.out)
 
 
 def _ready(asked: Asked, wanted: Wanted, *, as_json: bool) -> _Ready:
@@ -119,7 +123,8 @@ def _ready(asked: Asked, wanted: Wanted, *, as_json: bool) -> _Ready:
     wanted.out.mkdir(parents=True, exist_ok=True)
     job = job_for(study, wanted.out / TAPE)
     drawn = {"how": wanted.sample, "seed": None if wanted.sample == "grid" else wanted.draw_seed}
-    return _Ready(study, job, sets, header_of(job, sets, drawn), runner)
+    header = {**header_of(job, sets, drawn), "terms": {name: asdict(said) for name, said in job.settings.terms.items()}}
+    return _Ready(study, job, sets, header, runner)
 
 
 def _drawn(space: Space, wanted: Wanted) -> tuple[ParameterSet, ...]:
@@ -157,7 +162,15 @@ def _progress(*, is_hidden: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _tell(swept: Swept, files: Sequence[Path]) -> None:
+def _cautions(swept: Swept) -> tuple[str, ...]:
+    """Of the best set; where it never moved, it runs once more to say why."""
+    main = swept.study.main.run
+    if swept.judged.moves:
+        return shared_cautions(main)
+    return cautions_of_run(run(main.tape, with_parameters(main.settings, swept.best.parameters)), "The best set")
+
+
+def _tell(swept: Swept, cautions: Sequence[str], files: Sequence[Path]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     names = [name for name, _ in swept.best.parameters]
     for name in (*map(titled, names), "final value", "a year", "over equal weight", "deepest fall", "moves"):
@@ -172,6 +185,7 @@ def _tell(swept: Swept, files: Sequence[Path]) -> None:
     estimated = len(swept.rows) - len(exact)
     if estimated:
         tables.say(f"{estimated} of {len(swept.rows)} sets were only estimated in floating point: they are in the files", "dim")
+    _say_all(cautions)
     tables.say(f"equal weight {percent(swept.equal_weight_apy)} a year; net of gas")
     tables.say(swept.evidence.sentence)
     if swept.judged.final_raw != _exact(swept).final_raw:
@@ -191,7 +205,12 @@ def _shown(parameters: ParameterSet) -> tuple[str, ...]:
     return tuple(shown(name, value) for name, value in parameters)
 
 
-def _tell_walk(walked: forward.Walked, folder: Path) -> None:
+def _say_all(cautions: Sequence[str]) -> None:
+    for caution in cautions:
+        tables.say(caution, "yellow")
+
+
+def _tell_walk(walked: forward.Walked, cautions: Sequence[str], folder: Path) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("days", *(titled(name) for name, _ in walked.hindsight_set), "above equal weight before", "and after"):
         table.add_column(name, justify="right")
@@ -199,6 +218,7 @@ def _tell_walk(walked: forward.Walked, folder: Path) -> None:
         days = f"{pick.window.begin}–{pick.window.stop}"
         table.add_row(days, *_shown(pick.parameters), points(pick.before), points(pick.after))
     tables.console.print(table)
+    _say_all(cautions)
     tables.say(f"on {len(walked.forward)} days that no choice had seen, a year, net of gas:")
     hindsight = ", ".join(f"{titled(name)} {shown(name, value)}" for name, value in walked.hindsight_set)
     tables.say(f"  walk forward          {percent(forward.yearly(walked.forward))}   {walked.moves} moves", "bold")

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from backtest.cautions import FREE_GAS, NEVER_LATE, NO_OWN_SIZE, cautions_of
+from backtest.cautions import FREE_GAS, NEVER_LATE, NO_OWN_SIZE, cautions_of, cautions_of_run, shared_cautions
 from backtest.impact import NO_IMPACT
 from backtest.report import page
 from backtest.scenario import Synthetic, sample_tape
@@ -76,3 +76,10 @@ def test_a_run_that_was_never_late_is_called_so_and_one_that_was_is_not() -> Non
 def test_gas_that_the_tape_does_not_know_is_not_passed_off_as_free() -> None:
     assert FREE_GAS in cautions_of(asked(tape([[0.03, 0.04]] * 240, base_fee_wei=np.zeros(240, dtype=np.int64))))
     assert FREE_GAS not in cautions_of(asked(tape([[0.03, 0.04]] * 240)))
+
+
+def test_what_holds_of_every_set_of_a_sweep_says_nothing_of_one_that_never_moved() -> None:
+    run = asked(vaults(), replace(TERMS, impact=NO_IMPACT)).main.run
+    assert shared_cautions(run) == (NO_OWN_SIZE,)
+    never, own_size = cautions_of_run(run, "The best set")
+    assert never.startswith("The best set never moved in 10 decisions: what was earned is nothing.") and own_size == NO_OWN_SIZE

@@ -224,6 +224,20 @@ def test_of_many_held_markets_the_best_and_the_worst_stand_beside_the_strategy(m
     assert f"The {len(made.holds) * 4 - 2} other held markets" in many
 
 
+def test_money_that_was_stuck_is_shown_beside_every_run_and_where_none_was_there_is_no_column(
+    made: Study, weighed: Weighed, html: str
+) -> None:
+    assert "Money stuck" not in html
+    one, two = made.holds
+    held = tuple(replace(hold, figures=replace(hold.figures, stuck_days=days)) for hold, days in ((one, 0.125), (two, 12.3)))
+    stuck = replace(weighed, study=replace(made, holds=held))
+    shown = tables.results(stuck)
+    assert re.findall(r'<td data-is="Money stuck">([^<]*)</td>', shown) == ["0 h", "0 h", "3 h", "12.3 d", "0 h", "–"]
+    assert shown.count("<th>Money stuck</th>") == 1 and shown in page([stuck])
+    many = tables.results(replace(weighed, study=replace(made, holds=held * 4)))
+    assert many.count("<th>Money stuck</th>") == 2 and many.count('"Money stuck"') == many.count('"Gas"')
+
+
 def test_actions_are_spelled() -> None:
     amount = Amount(USDC, 2_500_000)
     assert tables.spell(Supply(MARKETS[0], amount)) == "supply 2.5 USDC to m0:USDC"

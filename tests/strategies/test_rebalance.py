@@ -93,7 +93,16 @@ def test_a_market_that_cannot_pay_everything_pays_what_it_has() -> None:
 
 def test_a_drained_market_gives_no_plan() -> None:
     seen = worlds.look(worlds.tape([[Said(0.03, available_raw=0), Said(0.04)]]), worlds.holding(ONE))
-    assert isinstance(plan(seen, all_in(None), GATE), Keep)
+    for target in (all_in(None), all_in(TWO)):
+        assert reason(plan(seen, target, GATE)) == "one:USDC cannot pay out now what is wanted of it: wanted"
+    assert "already there" in reason(plan(seen, all_in(ONE), GATE)), "nothing is wanted out of it"
+
+
+def test_a_market_that_could_pay_less_than_matters_is_named_and_a_wish_that_small_is_not_made_of_it() -> None:
+    seen = worlds.look(worlds.tape([[Said(0.03, available_raw=1), Said(0.04)]]), worlds.holding(ONE))
+    part, least = (Target(USDC, (Leg(ONE, kept), Leg(None, WAD - kept)), "less") for kept in (WAD // 2, WAD - WAD // 200))
+    assert reason(plan(seen, part, GATE)) == "one:USDC cannot pay out now what is wanted of it: less"
+    assert "already there" in reason(plan(seen, least, GATE))
 
 
 def test_an_unreadable_market_that_holds_value_stops_everything() -> None:

@@ -14,13 +14,16 @@ import typer
 from agent.cli import sweeps
 from agent.cli.backtests import TRIALS, Asked
 from agent.cli.sweeps import INTERRUPTED, RESULTS, Wanted
+from backtest.cautions import NO_OWN_SIZE
 from backtest.evidence.trials import trials_on
+from backtest.impact import NO_IMPACT
 from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Study, Terms, rotation, study
 from backtest.sweep.outcome import Job
 from backtest.sweep.results import BadResults
 from backtest.sweep.running import over_processes
 from backtest.sweep.sweeping import Row, job_for, trial_of
+from backtest.terms import Terms as MarketTerms
 from backtest.weighed import trial_of as trial_of_study
 from strategies.errors import SettingsError
 
@@ -66,7 +69,8 @@ def test_a_sweep_writes_a_table_its_figures_pictures_and_its_luck(tmp_path: Path
     assert content["best_judged"]["final_raw"] == content["best"]["final_raw"]
     assert content["luck"]["trials"] == 4
     assert set(content["benchmarks"]) >= {"equal weight", "idle"}
-    assert set(content["sweep"]) == {"tape", "code", "run", "drawn", "count", "sets"}
+    assert set(content["sweep"]) == {"tape", "code", "run", "terms", "drawn", "count", "sets"}
+    assert content["cautions"] == []
     with (tmp_path / "sets.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["final_raw"] for row in rows] == [row["final_raw"] for row in content["rows"]]
@@ -101,6 +105,38 @@ def test_what_was_estimated_is_named_so_and_the_best_of_it_is_run(tmp_path: Path
         assert (row["final_raw"] is None) == (row["kind"] == "estimated")
     assert content["best"]["kind"] == "exact"
     assert content["luck"]["trials"] == 8
+
+
+def test_a_sweep_and_a_walk_tell_their_reader_what_a_run_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay = wanted(tmp_path / "stay", "threshold_bps=5000", "gate.max_base_fee_gwei=0")
+    sweeps.sweep(ASKED, stay, exact=None, as_json=False)
+    assert "The best set never moved in 100 decisions: what was earned is nothing. " in " ".join(capsys.readouterr().out.split())
+    (whole,) = sweeps.studies_of(ASKED)
+    terms = Terms(cash=Decimal(1_000_000), latency_rows=1, decide_for=rotation, impact=NO_IMPACT)
+    alone = study(whole.main.run.tape, whole.main.asset, terms, whole.origin)
+    monkeypatch.setattr(sweeps, "studies_of", lambda _: (alone,))
+    sweeps.sweep(ASKED, wanted(tmp_path / "alone"), exact=None, as_json=False)
+    sweeps.walk_forward(ASKED, wanted(tmp_path / "alone"), windows=(40, 20, False), by="growth", as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count(NO_OWN_SIZE) == 2 and "never moved" not in said
+    sweeps.sweep(ASKED, wanted(tmp_path / "alone"), exact=None, as_json=True)
+    assert told(capsys)["cautions"] == [NO_OWN_SIZE]
+    assert json.loads((tmp_path / "alone" / "walk-forward.json").read_text())["cautions"] == [NO_OWN_SIZE]
+
+
+def test_a_sweep_is_not_gone_on_with_under_other_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps.sweep(ASKED, wanted(tmp_path), exact=None, as_json=True)
+    (whole,) = sweeps.studies_of(ASKED)
+    said = {market.id: MarketTerms(5 * 86_400, ()) for market in whole.main.markets}
+    terms = Terms(cash=Decimal(1_000_000), latency_rows=1, decide_for=rotation, of_markets=said)
+    late = study(whole.main.run.tape, whole.main.asset, terms, whole.origin)
+    monkeypatch.setattr(sweeps, "studies_of", lambda _: (late,))
+    with pytest.raises(BadResults, match="it holds another sweep"):
+        sweeps.sweep(ASKED, wanted(tmp_path), exact=None, as_json=True)
+    sweeps.sweep(ASKED, wanted(tmp_path / "late", processes=2), exact=None, as_json=True)
+    assert (tmp_path / "late" / "sets.csv").read_text() != (tmp_path / "sets.csv").read_text()
 
 
 def test_an_interruption_keeps_what_was_done_and_says_so(
