@@ -3,7 +3,7 @@ order in which they come. Refuses fewer processes than one.
 
 This process works too while the others start, so that a short sweep gains from them at all."""
 
-import ctypes
+import os
 import signal
 import sys
 import threading
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.context import BaseContext
 from typing import Final, TypeAlias
 
@@ -21,7 +21,6 @@ from backtest.sweep.work import Piece, SetFailed, work
 from strategies.errors import SettingsError
 
 AHEAD: Final = 2  # pieces that wait at each other process, so that it never waits for us
-PR_SET_PDEATHSIG: Final = 1
 Done: TypeAlias = Callable[[Sequence[Outcome]], None]  # told of each finished piece, in this process
 Runner: TypeAlias = Callable[[Job, Sequence[Piece], Done], None]
 
@@ -86,8 +85,14 @@ def _taken(queue: deque[Piece], count: int) -> list[Piece]:
 
 
 def _follow() -> None:
-    """An interruption is for the process that keeps the results, and when that ends, so do we: a copy that stayed would keep the
-    results locked."""
+    """An interruption is for the process that keeps the results; when that ends, however it does, so do we: a copy that stayed
+    would keep the results locked."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
