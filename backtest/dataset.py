@@ -40,6 +40,7 @@ KINDS: Final = (
     | dict.fromkeys(("timestamp", "block", "base_fee_wei", "price_usd_e8", "oracle_usd_e8"), "<i8")
     | {"fresh": "|b1", "index_low": "<u8", "index_high": "<u8", "said_row": "<i4", "marks": "<u4"}
 )
+_EXACT_UNITS: Final = 2.0**53  # from here on not every whole number is a double
 _EXACT_APR: Final = 2.0**54 / RAY  # from here on a double and its nearest ray are one to one
 
 
@@ -169,9 +170,19 @@ def _canonical(rates: Rates) -> dict[str, Array]:
         raise BadTape("a utilisation or an available amount is negative")
     arrays["fresh"] &= ~unsaid
     arrays["utilisation"] = np.rint(arrays["utilisation"] * WAD) / WAD
-    scale = np.array([10.0**market.asset.decimals for market in rates.deployment.markets])
-    arrays["available"] = np.floor(arrays["available"] * scale) / scale
+    arrays["available"] = _in_units(arrays["available"], [market.asset.decimals for market in rates.deployment.markets])
     return arrays
+
+
+def _in_units(available: Floats, decimals: Sequence[int]) -> Floats:
+    """Whole units as the nearest double of the most base units whose nearest double is not more: what lies between two is
+    rounded down, and what is told again stays."""
+    scale = 10.0 ** np.array(decimals)
+    units = np.floor(available * scale) + 1
+    for _ in range(2):  # the product was rounded, so that its floor may itself be one too many
+        units -= units / scale > available
+    # from 2^53 units on doubles are no closer than units: each is the nearest of some
+    return np.where(units < _EXACT_UNITS, units / scale, available)
 
 
 def _unsaid(arrays: Mapping[str, Array]) -> Bools:

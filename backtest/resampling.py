@@ -13,7 +13,7 @@ from backtest.dataset import Rates, tape_from_rates
 from backtest.index_columns import IndexColumns, index_columns
 from backtest.index_growth import grown_limbs, said_rows
 from strategies.errors import BadTape
-from strategies.tape import Floats, Ints, Tape
+from strategies.tape import Ints, Tape
 from strategies.units import RAY, mul_div_half_up
 
 
@@ -48,7 +48,7 @@ def resampled(tape: Tape, stretches: Ints) -> Tape:
             supply_apr=tape.supply_apr[rows],
             borrow_apr=tape.borrow_apr[rows],
             utilisation=tape.utilisation[rows],
-            available=_unfloored(tape)[rows],
+            available=tape.available[rows],
             fresh=tape.fresh[rows],
             oracle_usd_e8=exact["oracle_usd_e8"][rows],
             price_usd_e8=tape.price_usd_e8[rows],
@@ -56,16 +56,6 @@ def resampled(tape: Tape, stretches: Ints) -> Tape:
             marks=exact["marks"][rows].astype(np.int64),
         )
     )
-
-
-def _unfloored(tape: Tape) -> Floats:
-    """What can be withdrawn as whole units that are floored to these: a double of base units may lie just below its whole."""
-    scale = np.array([10.0**market.asset.decimals for market in tape.deployment.markets])
-    known, chosen = tape.available, tape.available.copy()
-    for candidate in ((np.rint(known * scale) + 0.5) / scale, np.nextafter(known, np.inf), np.nextafter(known, -np.inf)):
-        wrong = np.floor(chosen * scale) / scale != known
-        chosen[wrong] = candidate[wrong]
-    return chosen
 
 
 def _index_ray(tape: Tape, states: IndexColumns, market: int, stretches: Ints) -> list[int] | None:

@@ -1,6 +1,7 @@
 """Tapes of recorded rates: the index in integers, columns and states as one, and folders that come back as they went."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 from backtest.checking import REFUSING, Mark
 from backtest.dataset import Rates, index_columns, load, recompute_digest, save, save_in_blocks, tape_from_rates
+from backtest.index_columns import nearest
 from strategies.errors import BadTape
 from strategies.protocols.recorded_index import RecordedIndex, index_now_ray
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Floats, Reading, tape_of
 from strategies.units import HALF_RAY, RAY, SECONDS_PER_YEAR
-from tests.backtest.recorded import MARKETS, START, rates, tape
+from tests.backtest.recorded import ETHER, MARKETS, START, USDC, rates, tape
 
 APR = st.floats(min_value=0, max_value=3, allow_nan=False)
 
@@ -62,6 +64,40 @@ def test_columns_are_the_float_view_of_the_exact_states(cells: list[tuple[float,
     again = tape_of(made.deployment, readings)
     for name in ("supply_apr", "borrow_apr", "utilisation", "available"):
         np.testing.assert_array_equal(getattr(made, name), getattr(again, name))
+
+
+@given(st.lists(st.integers(min_value=0, max_value=2**80), min_size=1, max_size=20), st.sampled_from([0, 6, 8, 18, 22]))
+def test_base_units_told_as_the_nearest_double_come_back_as_that_double(raws: list[int], decimals: int) -> None:
+    said = [raw / 10**decimals for raw in raws]
+    assert _told(said, decimals) == said
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1e20), min_size=1, max_size=20), st.sampled_from([0, 6, 8, 18, 22]))
+def test_what_lies_between_two_base_units_is_the_lower_one_and_told_again_it_stays(said: list[float], decimals: int) -> None:
+    told = _told(said, decimals)
+    assert told == [_told_exactly(value, decimals) for value in said]
+    assert _told(told, decimals) == told
+
+
+def test_a_double_just_below_a_base_unit_is_rounded_down_and_one_that_says_it_is_not() -> None:
+    says = 2.01  # the nearest double of 2,010,000 units, though 2.01 * 10**6 falls below them
+    assert says * 1e6 < 2_010_000
+    assert _told([says, math.nextafter(says, 0), math.nextafter(says, 3)], 6) == [2.01, 2.009999, 2.01]
+
+
+def _told(said: list[float], decimals: int) -> list[float]:
+    """What the tape's own column says was available, after a source said so many whole units."""
+    asset = replace(USDC, decimals=decimals)
+    whole = rates([[0.02]] * len(said), available=np.array(said)[:, None])
+    deployment = replace(whole.deployment, assets=(asset, ETHER), markets=(replace(MARKETS[0], asset=asset),))
+    told: list[float] = tape_from_rates(replace(whole, deployment=deployment)).available[:, 0].tolist()
+    return told
+
+
+def _told_exactly(said: float, decimals: int) -> float:
+    """The same in fractions: the units below, unless the double is the nearest one of a whole number of units."""
+    one = 10**decimals
+    return said if nearest(said, one) / one == said else int(Fraction(said) * one) / one
 
 
 def test_a_missing_cell_keeps_the_rate_said_last_and_time_goes_on() -> None:
