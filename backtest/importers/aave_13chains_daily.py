@@ -18,7 +18,8 @@ import numpy as np
 
 from backtest.checking.marks import Finding, Mark
 from backtest.checking.record import Record, unsaid
-from backtest.importers.lending import Found, ray_of
+from backtest.importers.lending import Found
+from backtest.importers.source_tables import ray_of
 from strategies.domain import Asset
 from strategies.errors import BadTape
 from strategies.units import SECONDS_PER_DAY

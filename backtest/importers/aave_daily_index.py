@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from backtest.checking.record import Record
-from backtest.importers.lending import Found, ray_of
-from backtest.importers.source_tables import floats, header_of, text_columns, wholes
+from backtest.importers.lending import Found
+from backtest.importers.source_tables import floats, header_of, ray_of, text_columns, wholes
 from strategies.domain import Asset
 from strategies.tape import Floats, Ints
 from strategies.units import SECONDS_PER_DAY, USD_E8

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from backtest.checking.record import Record, unsaid
-from backtest.importers.lending import Found, ray_of
-from backtest.importers.source_tables import floats, header_of, seconds_of, text_columns
+from backtest.importers.lending import Found
+from backtest.importers.source_tables import floats, header_of, ray_of, seconds_of, text_columns
 from strategies.domain import Asset
 
 COLUMNS: Final = ("block_timestamp", "liquidity_rate", "variable_borrow_rate", "liquidity_index")

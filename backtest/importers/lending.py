@@ -7,7 +7,6 @@ some time has said nothing there; nothing is interpolated."""
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +32,6 @@ COINS: Final = {56: "BNB", 100: "XDAI", 137: "POL", 1_088: "METIS", 42_220: "CEL
 SECONDS_A_BLOCK: Final = 12
 MEDIAN_APR: Final = (2e-5, 0.5)  # of the best, and of the middle market of an asset: outside it a file is in another unit
 DAYS: Final = 365
-RAY_DECIMALS: Final = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +91,6 @@ def apr_of_apy(apy: Floats) -> Floats:
     """A yearly yield that compounds daily as the rate of each day: 365 x ((1 + apy)^(1/365) - 1)."""
     apr: Floats = DAYS * np.expm1(np.log1p(apy) / DAYS)
     return apr
-
-
-def ray_of(text: str) -> int:
-    """A decimal number in rays, cut after 27 decimals. Raises BadTape."""
-    try:
-        sign, digits, exponent = Decimal(text).as_tuple()
-    except InvalidOperation as error:
-        raise BadTape(f"{text!r} is no number") from error
-    if not isinstance(exponent, int):
-        raise BadTape(f"{text!r} is no finite number")
-    shift = RAY_DECIMALS + exponent
-    whole = int("".join(map(str, digits)))
-    value: int = whole * 10**shift if shift >= 0 else whole // 10**-shift
-    return -value if sign else value
 
 
 def named_address(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from backtest.checking.record import Record, unsaid
-from backtest.importers.lending import Found, named_address, ray_of
-from backtest.importers.source_tables import floats, header_of, text_columns, wholes
+from backtest.importers.lending import Found, named_address
+from backtest.importers.source_tables import floats, header_of, ray_of, text_columns, wholes
 from strategies.domain import Asset
 from strategies.tape import Floats
 

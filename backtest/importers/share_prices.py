@@ -7,7 +7,6 @@ until every price said for a day, and at least three, agrees with it; a rise of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, InvalidOperation, localcontext
 from enum import IntEnum
 from typing import Final
 
@@ -16,7 +15,6 @@ import numpy as np
 from backtest.checking.marks import Finding, Mark
 from backtest.terms import Terms
 from strategies.domain import Address, Asset
-from strategies.errors import BadTape
 from strategies.tape import Floats, Ints
 from strategies.units import RAY, SECONDS_PER_DAY, SECONDS_PER_YEAR
 
@@ -29,7 +27,6 @@ HOLD_SECONDS: Final = SECONDS_PER_DAY
 HOLD_ROWS: Final = 3
 AGREE_RAY: Final = STEP_RAY  # prices within this of each other say the same level
 _ROUNDING: Final = 1e-6  # sources round prices to six decimals
-_EXACT: Final = Context(prec=80)
 
 
 class Belief(IntEnum):
@@ -87,18 +84,6 @@ class _Doubt:
     first: int
     last: int
     count: int
-
-
-def ray_down(text: str) -> int:
-    """A decimal text as a ray, exactly; what lies beyond 27 decimals is cut. Raises BadTape."""
-    try:
-        with localcontext(_EXACT):
-            value = Decimal(text)
-            if not value.is_finite() or value < 0 or value.adjusted() > 27:
-                raise BadTape(f"{text!r} is no share price")
-            return int(value.scaleb(27))
-    except InvalidOperation as error:
-        raise BadTape(f"{text!r} is no share price") from error
 
 
 def beliefs(vault: Vault) -> list[Belief]:

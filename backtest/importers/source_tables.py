@@ -1,11 +1,12 @@
 """Columns of a source's table by name, as the file wrote them: comma-separated text (packed or not) and Parquet. Refuses a
-file that cannot be read, lacks a column or is not what its name says; changes no value."""
+file that cannot be read, lacks a column or is not what its name says; changes no value, but cuts a ray after 27 decimals."""
 
 import csv
 import gzip
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation, localcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from strategies.tape import Floats, Ints
 
 MILLISECONDS: Final = 1_000
 MOST_HEADER: Final = 100_000  # characters; a file without line ends is no table
+_RAY_DECIMALS: Final = 27
+_MOST_DIGITS: Final = 77  # a contract's word holds no more
+_CUT: Final = Context(prec=_MOST_DIGITS + _RAY_DECIMALS + 1, rounding=ROUND_DOWN)
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -93,6 +97,18 @@ def wholes(path: Path, name: str, values: Iterable[object]) -> Ints:
         return np.array([int(value) for value in values], dtype=np.int64)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError) as error:
         raise BadTape(f"{path.name}: column {name} holds what is no whole number: {error}") from error
+
+
+def ray_of(text: str) -> int:
+    """An index or a share price as a ray, exactly; what lies beyond 27 decimals is cut. Raises BadTape."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise BadTape(f"{text!r} is no index or share price") from error
+    if not value.is_finite() or value < 0 or value.adjusted() > _MOST_DIGITS:
+        raise BadTape(f"{text!r} is no index or share price")
+    with localcontext(_CUT):
+        return int(value.scaleb(_RAY_DECIMALS))
 
 
 def seconds_of(path: Path, name: str, values: Iterable[str]) -> Ints:

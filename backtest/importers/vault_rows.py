@@ -8,7 +8,8 @@ import numpy as np
 
 from backtest.checking.marks import Finding, Mark
 from backtest.importers.series import found, gaps, in_seconds, kept
-from backtest.importers.share_prices import Vault, ray_down
+from backtest.importers.share_prices import Vault
+from backtest.importers.source_tables import ray_of
 from backtest.terms import Terms
 from strategies.domain import Address, Asset
 from strategies.tape import Bools, Floats, Ints
@@ -38,7 +39,7 @@ class Rows:
 def vault_of(rows: Rows) -> Vault:
     """The rows that can be read, as a vault, with what was wrong with the others. Raises BadTape."""
     in_seconds(f"{rows.file}, {rows.id}", rows.timestamp)
-    price_ray = [ray_down(text) if text else 0 for text in rows.price]
+    price_ray = [ray_of(text) if text else 0 for text in rows.price]
     keep, findings = _readable(rows, np.array([bool(text) for text in rows.price], dtype=np.bool_), price_ray)
     timestamp = rows.timestamp[keep]
     unrecorded = np.full(len(timestamp), np.nan)

@@ -13,7 +13,8 @@ from backtest.dataset import index_columns
 from backtest.importers import lending_balances
 from backtest.importers.catalogue import FORMATS, format_named, format_of, records_of
 from backtest.importers.ethereum_gas import DailyEther, DailyGas, read_daily_ether
-from backtest.importers.lending import Request, apr_of_apy, ray_of
+from backtest.importers.lending import Request, apr_of_apy
+from backtest.importers.source_tables import ray_of
 from strategies.errors import BadTape
 from strategies.protocols.recorded_index import RecordedIndex
 from strategies.units import GWEI, RAY, USD_E8
@@ -235,16 +236,6 @@ def test_refuses_rates_in_another_unit(tmp_path: Path) -> None:
 
 def test_every_format_has_a_name_of_its_own_and_a_line() -> None:
     assert len({one.name for one in FORMATS}) == len(FORMATS) and all(one.line for one in FORMATS)
-
-
-@pytest.mark.parametrize("text", ["", "1.2.3", "nan", "infinity"])
-def test_refuses_an_index_that_is_no_number(text: str) -> None:
-    with pytest.raises(BadTape, match=r"no (finite )?number"):
-        ray_of(text)
-
-
-def test_a_number_in_rays_is_exact_and_cut_after_27_decimals() -> None:
-    assert ray_of("1.5") == 15 * 10**26 and ray_of("2e-27") == 2 and ray_of("0.9999999999999999999999999999") == RAY - 1
 
 
 def test_ether_is_priced_by_the_last_complete_day(tmp_path: Path) -> None:

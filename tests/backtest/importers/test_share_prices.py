@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from backtest.checking.marks import Mark
 from backtest.importers.lending import named_address
-from backtest.importers.share_prices import BELIEVED, Belief, Vault, belief_findings, beliefs, ray_down, trailing_apr
+from backtest.importers.share_prices import BELIEVED, Belief, Vault, belief_findings, beliefs, trailing_apr
 from backtest.importers.vault_rows import AT_ONCE, Rows, vault_of
 from backtest.importers.vault_tapes import notional_asset
 from backtest.terms import Terms
-from strategies.errors import BadTape
-from strategies.units import RAY, SECONDS_PER_YEAR
+from strategies.units import SECONDS_PER_YEAR
 from tests.backtest.importers.written import DAY, HOUR, counts, moments
 
 ASSET = notional_asset(1, "USDC")
@@ -43,19 +42,6 @@ def vault(
             supply=None if supply is None else np.array(supply, dtype=np.float64),
         )
     )
-
-
-def test_decimal_text_becomes_a_ray_exactly() -> None:
-    assert ray_down("1.0573") == 1_057_300_000_000_000_000_000_000_000
-    assert ray_down("1.2204534955462243") == 1_220_453_495_546_224_300_000_000_000
-    assert ray_down("1.08e-12") == 1_080_000_000_000_000
-    assert ray_down("1.0000000000000000000000000019") == RAY + 1  # cut, never rounded up
-
-
-@pytest.mark.parametrize("text", ["", "NaN", "Infinity", "-1", "one", "1e400"])
-def test_refuses_text_that_is_no_share_price(text: str) -> None:
-    with pytest.raises(BadTape, match="is no share price"):
-        ray_down(text)
 
 
 def test_interest_is_believed() -> None:

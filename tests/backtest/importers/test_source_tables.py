@@ -1,22 +1,28 @@
 """Columns as their files wrote them, and files that are not what their names say."""
 
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backtest.importers.source_tables import (
     floats,
     header_of,
     parquet_columns,
     parquet_names,
+    ray_of,
     seconds_of,
     text_columns,
     text_of,
     wholes,
 )
 from strategies.errors import BadTape
+from strategies.units import RAY
 from tests.backtest.importers.written import START, write_parquet, write_text
 
 PATH = Path("prices.csv")
@@ -71,3 +77,21 @@ def test_a_time_without_a_zone_is_utc() -> None:
     assert told.tolist() == [START] * 3
     with pytest.raises(BadTape, match="column t holds what is no time"):
         seconds_of(PATH, "t", ["soon"])
+
+
+def test_decimal_text_becomes_a_ray_exactly() -> None:
+    assert ray_of("1.2204534955462243") == 1_220_453_495_546_224_300_000_000_000
+    assert ray_of("1.08e-12") == 1_080_000_000_000_000 and ray_of("2e-27") == 2 and ray_of("1e-999999999") == 0
+    assert ray_of("1.0000000000000000000000000019") == RAY + 1  # cut, never rounded up
+    assert ray_of(f"0.{'9' * 200}") == RAY - 1
+
+
+@given(st.decimals(min_value=0, max_value=10**40, allow_nan=False))
+def test_a_ray_is_the_number_of_its_text_cut_after_27_decimals(value: Decimal) -> None:
+    assert ray_of(str(value)) == int(Fraction(value) * RAY)
+
+
+@pytest.mark.parametrize("text", ["", "NaN", "Infinity", "-1", "one", "1.2.3", "1e78", "1e999999999", "1" * 5_000])
+def test_refuses_text_that_is_no_index_or_share_price(text: str) -> None:
+    with pytest.raises(BadTape, match="is no index or share price"):
+        ray_of(text)
