@@ -40,10 +40,7 @@ class OwnSize:
         self._supplied: Final[dict[int, Floats]] = {}
         self._one: Final = 10.0**asset.decimals
         self.asset: Final = asset
-        for at, market in enumerate(tape.deployment.markets):
-            if market.asset == asset and not self._is_sized(at):
-                why = "never says both what is available and how much of it is lent"
-                raise BadTape(f"{market.id} {why}: what our own size does there is unknown; ask for a run without it")
+        _refuse_unsized(tape, asset)
         answering = Answering(self._states, self, tape)
         self.tape: Final = replace(tape, states=answering)  # what a decision sees: rates that answer to a deposit
 
@@ -51,7 +48,7 @@ class OwnSize:
         """What all others lend in a market at each row, whole units; 0 before it is first known."""
         if at not in self._supplied:
             available, utilisation = self._tape.available[:, at], self._tape.utilisation[:, at]
-            known = (utilisation < 1) & (available > 0)
+            known = _is_sized(available, utilisation)
             with np.errstate(divide="ignore", invalid="ignore"):
                 supplied = np.where(known, available / (1 - utilisation), 0.0)
             self._supplied[at] = _carried(supplied, known, 0.0)
@@ -82,9 +79,6 @@ class OwnSize:
         usage = _carried(said, ~np.isnan(said), 0.0)[rows][:-1]
         before, after = _borrow(curve, usage), _borrow(curve, usage * others)
         return np.divide(after, before, out=np.ones_like(before), where=before > 0)
-
-    def _is_sized(self, at: int) -> bool:
-        return bool(np.isnan(self._tape.supply_apr[:, at]).all()) or bool(self.supplied(at).any())
 
 
 class Answering:
@@ -164,6 +158,21 @@ def _indices(tape: Tape) -> IndexColumns:
     if not isinstance(tape.states, IndexColumns):
         raise BadTape("our own size is counted on recorded rates alone; on exact states ask for a run without it")
     return tape.states
+
+
+def _refuse_unsized(tape: Tape, asset: Asset) -> None:
+    """Looks only for a row that says enough, in all markets at once: what is lent costs more, and few of many are ever held."""
+    unsized = ~_is_sized(tape.available, tape.utilisation).any(axis=0)
+    for at in np.flatnonzero(unsized).tolist():
+        market = tape.deployment.markets[at]
+        if market.asset == asset and not np.isnan(tape.supply_apr[:, at]).all():
+            why = "never says both what is available and how much of it is lent"
+            raise BadTape(f"{market.id} {why}: what our own size does there is unknown; ask for a run without it")
+
+
+def _is_sized(available: Floats, utilisation: Floats) -> Bools:
+    """Where what is lent follows from what is said."""
+    return (utilisation < 1) & (available > 0)
 
 
 def _carried(values: Floats, known: Bools, before: float) -> Floats:

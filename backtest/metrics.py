@@ -35,6 +35,7 @@ class Curve:
     gas: Floats  # spent so far
     gas_usd: Floats
     price_usd: Floats
+    sizes: OwnSize | None  # worked out once for all that is asked of the curve; None where our own size is not counted
 
     @property
     def net(self) -> Floats:
@@ -49,7 +50,7 @@ class Curve:
         """`[row, market]`, of what is held; the rest is idle."""
         weights = np.zeros((len(self.held), len(self.run.tape.deployment.markets)))
         whole = np.where(self.held > 0, self.held, 1.0)
-        for rows, at, value in _claims(self.run):
+        for rows, at, value in _claims(self.run, self.sizes):
             weights[rows, at] = value / whole[rows]
         return weights
 
@@ -89,15 +90,20 @@ def curve_of(run: Run) -> Curve:
     """The whole curve, computed once from the segments."""
     price_usd = prices_usd(run.tape, run.settings.decide.asset)
     gas, gas_usd = _spent(run, price_usd)
-    return Curve(run, run.tape.timestamp, held_of(run), gas, gas_usd, price_usd)
+    sizes = _sizes(run)
+    return Curve(run, run.tape.timestamp, _held(run, sizes), gas, gas_usd, price_usd, sizes)
 
 
 def held_of(run: Run) -> Floats:
     """Idle and claims of the run's asset at every row, in whole units, gas not taken off."""
+    return _held(run, _sizes(run))
+
+
+def _held(run: Run, sizes: OwnSize | None) -> Floats:
     asset, held = run.settings.decide.asset, np.empty(len(run.tape))
     for segment, rows in _spans(run):
         held[rows] = segment.portfolio.idle_raw(asset) / 10**asset.decimals
-    for rows, _, value in _claims(run):
+    for rows, _, value in _claims(run, sizes):
         held[rows] += value
     return held
 
@@ -110,10 +116,14 @@ def _spans(run: Run) -> Iterator[tuple[Segment, slice]]:
         yield segment, slice(segment.row, stop)
 
 
-def _claims(run: Run) -> Iterator[tuple[slice, int, Floats]]:
+def _sizes(run: Run) -> OwnSize | None:
+    impact = run.settings.impact
+    return None if impact is None else OwnSize(run.tape, run.settings.decide.asset, impact)
+
+
+def _claims(run: Run, sizes: OwnSize | None) -> Iterator[tuple[slice, int, Floats]]:
     """Each claim of the run's asset while it lasts: its rows, its market's column and its value in whole units."""
-    tape, asset, impact = run.tape, run.settings.decide.asset, run.settings.impact
-    sizes = None if impact is None else OwnSize(tape, asset, impact)
+    tape, asset = run.tape, run.settings.decide.asset
     for segment, rows in _spans(run):
         for claim in segment.portfolio.positions:
             if claim.market.asset == asset:

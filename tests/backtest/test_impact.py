@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from backtest import metrics
 from backtest.engine import run
 from backtest.impact import NO_IMPACT, THINNED, Impact, OwnSize, Thinned, settled
 from backtest.metrics import curve_of, figures_of
@@ -16,7 +17,7 @@ from strategies.assess import own_impact_apr
 from strategies.benchmarks import EqualWeight, Hold
 from strategies.catalogue import Menu
 from strategies.decide import DecideSettings
-from strategies.domain import Amount, Portfolio, Position, Supply, Withdraw
+from strategies.domain import Amount, Asset, Portfolio, Position, Supply, Withdraw
 from strategies.errors import BadTape
 from strategies.lending_rotation import LendingRotation
 from strategies.protocols.recorded_index import Kinked, RecordedIndex, RecordedIndexes, thinned_ray
@@ -109,6 +110,19 @@ def test_each_day_ends_with_a_settled_claim_and_the_curve_goes_through_it() -> N
         assert held[segment.row] == pytest.approx(RecordedIndexes().value_raw(state, Position(MARKETS[0], shares_raw)) / 1e6)  # type: ignore[arg-type]
     assert (np.diff(held) > 0).all()
     assert figures_of(found, curve_of(found)).own_impact == found.impact_raw / 1e6
+
+
+def test_what_is_lent_is_worked_out_once_for_a_curve_and_all_that_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, made = holding(tape([[0.20]] * 48, available=np.full((48, 1), 1e6))), list[OwnSize]()
+
+    def counted_size(whole: Tape, asset: Asset, impact: Impact) -> OwnSize:
+        made.append(OwnSize(whole, asset, impact))
+        return made[-1]
+
+    monkeypatch.setattr(metrics, "OwnSize", counted_size)
+    curve = curve_of(found)
+    np.testing.assert_allclose(curve.weights[:, 0] * curve.held + found.segments[-1].portfolio.idle_raw(USDC) / 1e6, curve.held)
+    assert made == [curve.sizes]
 
 
 def test_settling_late_comes_to_what_settling_at_every_row_comes_to_and_never_below_nothing() -> None:
