@@ -47,7 +47,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 imports: setup
 	$(BIN)/lint-imports --no-cache
