@@ -2,7 +2,8 @@
 
 500 sets (10 thresholds × 10 look-backs × 1 to 5 markets) over 20 markets and a year: run exactly by one process (CPU seconds),
 by two, this one among them, and by a Dask cluster of two workers (wall seconds; the start of the second process is in it, that of
-the cluster is not), and evaluated together in floats (CPU seconds). With `--peers`, beside the back-testers that are installed.
+the cluster is not), by one and two with our own size counted, which takes longer, and evaluated together in floats (CPU seconds).
+With `--peers`, beside the back-testers that are installed.
 Ends with 1 where two processes give other results than one, or where the estimate moves another way than the exact run."""
 
 import json
@@ -10,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -18,6 +20,7 @@ import numpy as np
 from distributed import LocalCluster
 
 from backtest.dataset import save
+from backtest.impact import THINNED
 from backtest.sweep.cluster import over_cluster
 from backtest.sweep.ground import Ground, last_rows_of_days
 from backtest.sweep.outcome import Job, Outcome
@@ -109,6 +112,16 @@ def lines() -> Iterator[Line]:
             "sets": len(sets),
             "wall_s": round(cluster_s, 3),
             "speedup": round(wall_s / cluster_s, 2),
+        }
+        thinned = replace(job, settings=replace(job.settings, impact=THINNED))
+        alone_s, _ = timed(time.perf_counter, here, thinned, sets)
+        two_s, _ = timed(time.perf_counter, over_processes(2), thinned, sets)
+        yield {
+            "job": "sweep-own-size-two-processes",
+            "sets": len(sets),
+            "one_wall_s": round(alone_s, 3),
+            "wall_s": round(two_s, 3),
+            "speedup": round(alone_s / two_s, 2),
         }
         together_s, screen = estimated(job, sets, ground)
         told = [outcome for outcome in alone if not screen.departed[outcome.at]]

@@ -2,10 +2,12 @@
 
 "build-ten-years" writes ten years of hours of 500 markets to a temporary folder, block by block, so that memory holds one block:
 seeded random rates, every index grown in integers. "open-ten-years" opens that folder as a run does and asks for one exact state;
-the median of repeats, wall time, because mapping is mostly waiting. A tape that cannot be opened ends the run."""
+the median of repeats, wall time, because mapping is mostly waiting. "run-ten-years" runs the rotation over it, with its hourly
+curve, in a process of its own, whose memory is told. A tape that cannot be opened ends the run."""
 
 import json
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,9 +20,13 @@ from typing import Final
 import numpy as np
 
 from backtest.dataset import Rates, load, save_in_blocks
+from backtest.engine import run
+from backtest.metrics import held_of
 from strategies.domain import NATIVE, Asset, Deployment, Market
 from strategies.protocols.recorded_index import RecordedIndexes
 from strategies.units import GWEI, USD_E8
+from tests.bench.clock import peak_mb
+from tests.bench.year import rotation_over, settings_over
 
 HOUR: Final = 3_600
 ROWS: Final = 87_600
@@ -79,6 +85,9 @@ def lines() -> Iterator[Mapping[str, object]]:
             "on_disk_mb": sum(path.stat().st_size for path in folder.iterdir()) >> 20,
         }
         yield {"job": "open-ten-years", "markets": MARKETS, "rows": ROWS, "ours_ms": round(median(_opened(folder)) * 1_000, 2)}
+        command = [sys.executable, "-m", "tests.bench.tape", str(folder)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        yield {"job": "run-ten-years", "markets": MARKETS, "rows": ROWS, **json.loads(said)}
 
 
 def _opened(folder: Path) -> Iterator[float]:
@@ -89,8 +98,20 @@ def _opened(folder: Path) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
+def rotated(folder: Path) -> Mapping[str, object]:
+    """The CPU seconds of the rotation over a saved tape, the second time, and the most memory held."""
+    tape = load(folder)
+    settings = settings_over(tape, rotation_over(tape))
+    for _ in range(2):
+        began = time.process_time()
+        held_of(run(tape, settings))
+        spent = time.process_time() - began
+    return {"ours_cpu_s": round(spent, 2), "peak_mb": peak_mb()}
+
+
 def main() -> None:
-    for found in lines():
+    """Prints every line; given a folder, only what running over that tape took."""
+    for found in [rotated(Path(sys.argv[1]))] if len(sys.argv) > 1 else lines():
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
