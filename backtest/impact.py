@@ -38,6 +38,7 @@ class OwnSize:
         self._states: Final = _indices(tape)
         self._curves: Final = dict(impact.curves)
         self._supplied: Final[dict[int, Floats]] = {}
+        self._indexed: Final[dict[int, tuple[Floats, Floats]]] = {}
         self._one: Final = 10.0**asset.decimals
         self.asset: Final = asset
         _refuse_unsized(tape, asset)
@@ -60,14 +61,22 @@ class OwnSize:
 
     def lost(self, at: int, shares_raw: int, rows: slice) -> Floats:
         """What each share of a claim has lost since the first of some rows, in index units. A loss of the market's is no less."""
-        index = self._states.index_floats(at, rows)
-        others, ours = self.supplied(at)[rows][:-1], index[:-1] * (shares_raw / self._one)
+        index, grown = self._index(at)
+        others, ours = self.supplied(at)[rows][:-1], index[rows][:-1] * (shares_raw / self._one)
         thinned = ours / (others + ours)
         curve = self.curve(at)
         if curve is not None:
             thinned = 1 - (1 - thinned) * self._paid(at, curve, rows, 1 - thinned)
-        lost = np.maximum(np.diff(index), 0.0) * thinned
-        return np.concatenate([[0.0], np.cumsum(lost)])
+        lost = np.zeros(len(thinned) + 1)
+        np.cumsum(grown[rows][:-1] * thinned, out=lost[1:])
+        return lost
+
+    def _index(self, at: int) -> tuple[Floats, Floats]:
+        """A held market's index at each row, and how much it grows until the next."""
+        if at not in self._indexed:
+            index = self._states.index_floats(at)
+            self._indexed[at] = index, np.maximum(np.diff(index, append=index[-1:]), 0.0)
+        return self._indexed[at]
 
     def index_ray(self, row: int, at: int) -> int:
         """The tape's exact index."""

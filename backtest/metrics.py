@@ -86,11 +86,11 @@ class Figures:
     liquidations: int
 
 
-def curve_of(run: Run) -> Curve:
-    """The whole curve, computed once from the segments."""
+def curve_of(run: Run, sizes: OwnSize | None = None) -> Curve:
+    """The whole curve, computed once from the segments; `sizes` is what curves over one tape share where our own size counts."""
     price_usd = prices_usd(run.tape, run.settings.decide.asset)
     gas, gas_usd = _spent(run, price_usd)
-    sizes = _sizes(run)
+    sizes = sizes or _sizes(run)
     return Curve(run, run.tape.timestamp, _held(run, sizes), gas, gas_usd, price_usd, sizes)
 
 

@@ -88,9 +88,9 @@ def final_raw(run: Run) -> int:
 def net_values(ground: Ground, run: Run) -> Floats:
     """`metrics.curve_of(run).net`: the value at every row in whole units, gas taken off; with what sets share worked out once.
     What our own size takes off between moves only the curve knows."""
-    if run.settings.impact is not None:
-        return curve_of(run).net
-    asset, net, spent = run.settings.decide.asset, np.empty(len(run.tape)), 0.0
+    asset, impact, net, spent = run.settings.decide.asset, run.settings.impact, np.empty(len(run.tape)), 0.0
+    if impact is not None:
+        return curve_of(run, ground.prepared(only_strategy(run.settings)).own_size(asset, impact)).net
     one, stops = 10.0**asset.decimals, [segment.row for segment in run.segments[1:]] + [len(run.tape)]
     values = dict[str, Floats | None]()  # of a share, by market; None in one of another asset
     for segment, stop in zip(run.segments, stops, strict=True):
