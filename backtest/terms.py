@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from strategies.domain import Deployment
-from strategies.errors import BadTape
+from strategies.errors import BadTape, SettingsError
+from wallets.files import record_of
 
 Window = tuple[int, int | None]  # from, to (Unix seconds, the end left out; None: not yet open again)
 FILE: Final = "terms.json"  # beside a saved tape: {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], ...}}
@@ -26,11 +27,9 @@ class Terms:
 def terms_in(text: str, deployment: Deployment) -> dict[str, Terms]:
     """What such a file says, in the deployment's order. Raises BadTape."""
     try:
-        said = json.loads(text)
-    except ValueError as error:
-        raise BadTape(f"not JSON: {error}") from error
-    if not isinstance(said, dict):
-        raise BadTape("no list of markets, each with its redeem_delay_seconds")
+        said = record_of(text, FILE)
+    except SettingsError as error:
+        raise BadTape(str(error)) from error
     known = [market.id for market in deployment.markets]
     if strange := [name for name in said if name not in known]:
         raise BadTape(f"{strange[0]} is no market of this tape, which has {', '.join(known[:NAMED])}")

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -123,8 +123,7 @@ def _ready(asked: Asked, wanted: Wanted, *, as_json: bool) -> _Ready:
     wanted.out.mkdir(parents=True, exist_ok=True)
     job = job_for(study, wanted.out / TAPE)
     drawn = {"how": wanted.sample, "seed": None if wanted.sample == "grid" else wanted.draw_seed}
-    header = {**header_of(job, sets, drawn), "terms": {name: asdict(said) for name, said in job.settings.terms.items()}}
-    return _Ready(study, job, sets, header, runner)
+    return _Ready(study, job, sets, header_of(job, sets, drawn), runner)
 
 
 def _drawn(space: Space, wanted: Wanted) -> tuple[ParameterSet, ...]:

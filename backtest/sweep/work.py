@@ -19,7 +19,7 @@ from backtest.sweep.space import ParameterSet, only_strategy, with_parameters
 from backtest.sweep.together import Looks, looks_of, refusal, together
 from strategies.errors import BadTape, UsufructError
 
-ROWS_A_SET: Final = 20  # decision rows that many sets look at together in the time that one is run slower for not being told
+ROWS_A_SET: Final = 20  # a common look at so many decision rows takes as long as it saves one set
 PIECE_SETS: Final = 8  # at most so many are lost, a process, when a sweep is interrupted
 Piece: TypeAlias = tuple[tuple[int, ParameterSet, Looks | None], ...]  # sets with their places in the sweep
 _TURN: Final = Lock()
@@ -45,6 +45,7 @@ def _plans(group: Sequence[tuple[int, ParameterSet, Looks | None]]) -> int:
 
 
 def _looks(job: Job, sets: Sequence[ParameterSet]) -> Sequence[Looks | None]:
+    """Where each set makes its plans; None of one that cannot be looked at together with the others, or not in less time."""
     known: Sequence[Looks | None] = [None] * len(sets)
     if not sets or refusal(job.settings):
         return known
@@ -52,12 +53,12 @@ def _looks(job: Job, sets: Sequence[ParameterSet]) -> Sequence[Looks | None]:
     with _TURN:
         try:
             tape = _ground(job.folder, job.digest).tape
+            seconds = int(tape.timestamp[-1] - tape.timestamp[0])
+            if seconds <= len(sets) * ROWS_A_SET * cadence_seconds:
+                known = looks_of(together(tape, job.settings, sets), len(sets))
         except UsufructError:
-            return known  # each set will say so
-        seconds = int(tape.timestamp[-1] - tape.timestamp[0])
-        if seconds > len(sets) * ROWS_A_SET * cadence_seconds:
-            return known
-        return looks_of(together(tape, job.settings, sets), len(sets))
+            pass  # whatever is wrong with the tape, each set will say so
+    return known
 
 
 def work(job: Job, piece: Piece) -> tuple[Outcome, ...]:

@@ -69,7 +69,7 @@ def test_a_sweep_writes_a_table_its_figures_pictures_and_its_luck(tmp_path: Path
     assert content["best_judged"]["final_raw"] == content["best"]["final_raw"]
     assert content["luck"]["trials"] == 4
     assert set(content["benchmarks"]) >= {"equal weight", "idle"}
-    assert set(content["sweep"]) == {"tape", "code", "run", "terms", "drawn", "count", "sets"}
+    assert set(content["sweep"]) == {"tape", "code", "run", "drawn", "count", "sets"}
     assert content["cautions"] == []
     with (tmp_path / "sets.csv").open() as file:
         rows = list(csv.DictReader(file))
