@@ -5,50 +5,72 @@ from collections.abc import Sequence
 from typing import Final
 
 from backtest.movers import cycle_of
+from backtest.prepared import Prepared
 from backtest.runs import LIQUIDATION, Liquidation, Segment, Step
 from backtest.world import reading_at
 from strategies.domain import Address, Portfolio
-from strategies.tape import Observation, Tape
+from strategies.tape import Observation
 from wallets import journal, wire
 from wallets.journal import Journal
 from wallets.ledger import Entry, Ledger, accruals, entries_of, market_account, moved, opening, reconcile
+
+TOGETHER: Final = 64  # decision rows written down at once, which costs half as much as one by one
 
 
 class Books:
     """The books of a judged run."""
 
-    def __init__(self, tape: Tape, account: Address, portfolio: Portfolio) -> None:
-        self._tape: Final = tape
+    def __init__(self, prepared: Prepared, rows: Sequence[int], account: Address, portfolio: Portfolio) -> None:
+        self._prepared: Final = prepared
+        self._tape: Final = prepared.tape
+        self._rows: Final = rows
         self._account: Final = account
         self.journal: Final = Journal()
-        self.ledger: Final = Ledger(opening(portfolio, int(tape.timestamp[0])))
+        self.ledger: Final = Ledger(opening(portfolio, int(self._tape.timestamp[0])))
         self._held, self._held_text = portfolio, journal.held_text(portfolio)
+        self._taken: Final = list[tuple[int, Step]]()
         self._liquidated = 0
         self._interest_row = -1  # up to which interest is booked because a liquidation followed
 
-    def record(self, step: Step) -> None:
-        """Write a step down as the graph's record node does, and post what moved."""
-        seen, cycle, entries = step.seen, cycle_of(step.seen), tuple[Entry, ...]()
-        lines = [("observation", self._observed(seen, cycle)), ("decision", journal.record_text(step.decision, cycle))]
-        if step.verdict is not None:
-            lines.append(("verdict", journal.record_text(step.verdict, cycle)))
-        if step.receipt is not None:
-            entries = entries_of(step.receipt, seen.deployment, self._account, seen.timestamp)
-            lines.append(("receipt", journal.record_text(step.receipt, cycle)))
-            lines += [("entry", journal.entry_text(entry, cycle)) for entry in entries]
-        if step.held:
-            lines.append(("held", wire.canonical({"cycle": cycle, "reason": step.held})))
-        self.ledger.post(entries)
-        self.journal.write(cycle, seen.timestamp, lines)
+    def record(self, at: int, step: Step) -> None:
+        """Take down the step of a decision row; written with others, in their order, before anything else is booked."""
+        self._taken.append((at, step))
+        if len(self._taken) == TOGETHER:
+            self._write()
 
-    def _observed(self, seen: Observation, cycle: str) -> str:
+    def _write(self) -> None:
+        """Write the steps down as the graph's record node does, and post what moved."""
+        for at, step in self._taken:
+            self._write_step(at, step)
+        self._taken.clear()
+
+    def _write_step(self, at: int, step: Step) -> None:
+        seen, cycle, timestamp = step.seen, cycle_of(step.seen), step.seen.timestamp
+        lines = [("observation", timestamp, self._observed(at, seen, cycle))]
+        lines.append(("decision", timestamp, journal.record_text(step.decision, cycle)))
+        if step.verdict is not None:
+            lines.append(("verdict", timestamp, journal.record_text(step.verdict, cycle)))
+        if step.receipt is not None:
+            entries = entries_of(step.receipt, seen.deployment, self._account, timestamp)
+            lines.append(("receipt", timestamp, journal.record_text(step.receipt, cycle)))
+            lines += [("entry", timestamp, journal.entry_text(entry, cycle)) for entry in entries]
+            self.ledger.post(entries)
+        if step.held:
+            lines.append(("held", timestamp, wire.canonical({"cycle": cycle, "reason": step.held})))
+        self.journal.write(cycle, lines)
+
+    def _observed(self, at: int, seen: Observation, cycle: str) -> str:
         """What is held stays the same from one move to the next, and is told once."""
         if seen.portfolio is not self._held:
             self._held, self._held_text = seen.portfolio, journal.held_text(seen.portfolio)
-        return journal.observation_text(seen, cycle, self._held_text)
+        sight = self._prepared.sight(seen.row, self._rows[at : at + TOGETHER])
+        return journal.observation_text(sight, cycle, self._held_text, seen.moved_at)
 
     def liquidate(self, done: Sequence[Liquidation], segments: Sequence[Segment]) -> None:
         """Book the liquidations that are not booked yet: interest up to each, then what was repaid and what was taken."""
+        if len(done) == self._liquidated:
+            return
+        self._write()
         for event in done[self._liquidated :]:
             at = [(segment.row, segment.cause) for segment in segments].index((event.row, LIQUIDATION))
             timestamp, reading = int(self._tape.timestamp[event.row]), reading_at(self._tape, event.row)
@@ -61,7 +83,8 @@ class Books:
         self._liquidated = len(done)
 
     def close(self, portfolio: Portfolio) -> None:
-        """Books what accrued and compares with what is held at the end. Raises LedgerMismatch."""
+        """Writes down what is left, books what accrued and compares with what is held at the end. Raises LedgerMismatch."""
+        self._write()
         reconcile(self.ledger, portfolio, reading_at(self._tape, len(self._tape) - 1), self._tape.deployment)
 
 

@@ -15,7 +15,7 @@ from backtest.swift import Swift
 from backtest.terms import refuse_unknown_delays
 from backtest.world import due_row_of, hindrance
 from strategies.assess import assess, held_raw, value_raw
-from strategies.catalogue import Signalled, choose_by_score
+from strategies.catalogue import choose_by_score, is_signalled
 from strategies.decide import DecideSettings, Decision, decide, decided
 from strategies.domain import Amount, Choice, Keep, Plan, Portfolio, Supply, Target, Withdraw
 from strategies.errors import BadTape, ProtocolError, WalletError
@@ -42,8 +42,8 @@ def _judged(prepared: Prepared, settings: RunSettings, policy: Policy) -> Run:
     """With guard, ledger and journal: every row is written down, and only what asks for it is looked at closely."""
     tape, opening = prepared.tape, settings.opening
     mover = Guarded(tape, policy, opening, touch_fee_raw=settings.decide.gate.touch_fee_raw)
-    books, lookout = Books(tape, settings.account, opening), lookout_of(prepared, settings.decide)
-    rows = prepared.rows(cadence_seconds(settings.decide)).tolist()
+    rows, lookout = prepared.rows(cadence_seconds(settings.decide)).tolist(), lookout_of(prepared, settings.decide)
+    books = Books(prepared, rows, settings.account, opening)
     course, steps = Course(prepared, settings, lookout, rows), list[Step]()
     for at, row in enumerate(rows):
         if at < course.next:
@@ -56,7 +56,7 @@ def _judged(prepared: Prepared, settings: RunSettings, policy: Policy) -> Run:
         seen = Observation(course.tape, row, settings.account, mover.portfolio, course.moved_at)
         step = _step(seen, _decision(seen, settings.decide, lookout, at, looked), mover, course)
         steps.append(step)
-        books.record(step)
+        books.record(at, step)
         course.go_on(at, step.due_row, segment_of(step, mover.portfolio), _stuck_row(tape, step, settings))
     held = course.close()
     books.liquidate(course.liquidations, course.segments)
@@ -92,7 +92,7 @@ def run_at(prepared: Prepared, settings: RunSettings, looks: Sequence[int]) -> R
     """`run` without a policy, where it is known beforehand at which decision rows, by number, a plan is made: everywhere else all
     is plainly kept. Raises BadTape."""
     strategy = settings.decide.menu.strategies[0][1]
-    if not isinstance(strategy, Signalled):
+    if not is_signalled(strategy):
         raise BadTape(f"{type(strategy).__name__} does not say its word in two steps: look at every row")
     rows, signals = prepared.rows(strategy.cadence_seconds).tolist(), prepared.signals(strategy)
     course, swift, passed = Course(prepared, settings, None, rows), Swift(prepared, settings), 0
@@ -189,8 +189,8 @@ def _is_short(seen: Observation, target: Target, touch_fee_raw: int) -> bool:
 
 def _choice(seen: Observation, settings: DecideSettings) -> Choice:
     """The rule's choice; what the rule does not look at is not assessed."""
-    if len(settings.menu.strategies) == 1:
-        return choose_by_score(seen, settings.menu, ())
+    if settings.menu.only_choice is not None:
+        return settings.menu.only_choice
     size = Amount(settings.asset, held_raw(seen, settings.asset))
     gate = settings.gate
     assessments = assess(seen, size.asset, size, horizon_seconds=gate.horizon_seconds, lookback_seconds=gate.lookback_seconds)

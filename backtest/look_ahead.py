@@ -17,7 +17,7 @@ from backtest.unlike import unlike
 from backtest.watched import Watched
 from backtest.world import decision_rows
 from strategies.assess import History
-from strategies.catalogue import Signalled, Strategy
+from strategies.catalogue import Strategy, is_signalled
 from strategies.domain import Asset
 from strategies.errors import BadTape, UsufructError
 from strategies.tape import Ints, Tape
@@ -104,7 +104,7 @@ class _Court:
         self.seed: Final = seed
         self.asset: Final = asset
         self.rows: Final = rows[rows < len(tape) - 1]  # the last row has no future
-        self.is_signalled: Final = isinstance(strategy, Signalled)
+        self.is_signalled: Final = is_signalled(strategy)
         if not any(market.asset == asset for market in tape.deployment.markets):
             raise BadTape(f"no market of {asset.symbol}")
 
@@ -116,7 +116,7 @@ class _Court:
                 answer = target_of(strategy, self.tape, question)
             if watched.reached:
                 return self._fault(OUTSIDE, f"it used {watched.reached}", question, answer, answer)
-        if isinstance(strategy, Signalled):
+        if is_signalled(strategy):
             with Watched() as watched:
                 said = signals_of(strategy, self.tape, self.rows)
             if watched.reached:
@@ -172,7 +172,7 @@ class _Court:
     def two_ways(self, asked: Sequence[Question]) -> Iterator[Fault]:
         """The word of the two steps beside the word of the one."""
         strategy = self.make()
-        if not isinstance(strategy, Signalled):
+        if not is_signalled(strategy):
             return
         said = signals_of(strategy, self.tape, self.rows)
         for question in asked:
@@ -210,7 +210,7 @@ class _Court:
 
     def _signals(self, strategy: Strategy, tape: Tape | None = None, rows: Ints | None = None) -> Sequence[Any]:
         """Its signals at the decision rows; none of a strategy that has none."""
-        if not isinstance(strategy, Signalled):
+        if not is_signalled(strategy):
             return ()
         return signals_of(strategy, self.tape if tape is None else tape, self.rows if rows is None else rows)
 

@@ -9,7 +9,7 @@ from backtest.impact import Thinned
 from backtest.index_columns import IndexColumns
 from backtest.prepared import Prepared
 from strategies.assess import DUST_BPS
-from strategies.catalogue import Signalled
+from strategies.catalogue import Signalled, is_signalled
 from strategies.decide import DecideSettings
 from strategies.domain import Keep, Portfolio, Target
 from strategies.risk import ROUNDING, watch
@@ -42,7 +42,7 @@ class Lookout:
         """What is held from a decision row on, and how its own size thins it."""
         ours = [held for held in portfolio.positions if held.market.asset == self._strategy.asset]
         owes = any(held.debt_raw or held.collateral or held.requests for held in ours)
-        self._held = () if owes else tuple([self._tape.market_rows[held.market.id] for held in ours])
+        self._held = () if owes else tuple([self._tape.deployment.places[held.market.id] for held in ours])
         self._shares = tuple([float(held.shares_raw) for held in ours])
         self._idle, self._thinned = float(portfolio.idle_raw(self._strategy.asset)), thinned
         self._first, self._quiet, self._looked = first, None, (-1, None)
@@ -107,7 +107,7 @@ class Lookout:
 def lookout_of(prepared: Prepared, settings: DecideSettings) -> Lookout | None:
     """A lookout where the run has one strategy that says its word in two steps, and shares are indexed; else none."""
     strategy = settings.menu.strategies[0][1]
-    if len(settings.menu.strategies) != 1 or not isinstance(strategy, Signalled):
+    if len(settings.menu.strategies) != 1 or not is_signalled(strategy):
         return None
     if not isinstance(prepared.tape.states, IndexColumns):
         return None

@@ -2,7 +2,8 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from functools import cached_property
+from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
 
 from strategies.assess import History, held_raw, value_raw
 from strategies.domain import Assessment, Asset, Choice, Keep, Target
@@ -47,6 +48,17 @@ class Signalled(Strategy, Protocol):
         """`target` at a row whose signal is known."""
 
 
+_SIGNALLED: Final[dict[type, bool]] = {}  # of the kinds that were asked about
+
+
+def is_signalled(strategy: Strategy) -> TypeGuard[Signalled]:
+    """Whether a strategy says its word in two steps. Asked once of a kind: a protocol takes longer to ask than a set's plan."""
+    kind = type(strategy)
+    if kind not in _SIGNALLED:
+        _SIGNALLED[kind] = isinstance(strategy, Signalled)
+    return _SIGNALLED[kind]
+
+
 STANCES: Final[Mapping[str, tuple[Overlay, ...]]] = {
     "conservative": (
         CapMarket(cap_bps=6_000),
@@ -58,7 +70,7 @@ STANCES: Final[Mapping[str, tuple[Overlay, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Menu:
     """What may be chosen in a run: strategies by name, with their parameters, and stances, in the order a person prefers."""
 
@@ -69,6 +81,13 @@ class Menu:
         for stance in self.stances:
             if stance not in STANCES:
                 raise UnknownName(kind="stance", name=stance, known=tuple(STANCES))
+
+    @cached_property
+    def only_choice(self) -> Choice | None:
+        """What is chosen where there is nothing to choose; None where there is."""
+        if len(self.strategies) > 1:
+            return None
+        return Choice(self.strategies[0][0], self.stances[0], "the only strategy of this run")
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name. Raises UnknownName."""
@@ -86,12 +105,11 @@ class Menu:
 
 def choose_by_score(seen: Observation, menu: Menu, assessments: Sequence[Assessment]) -> Choice:
     """The strategy whose target the assessments value highest, in the preferred stance; ties to the first. No model."""
-    stance = menu.stances[0]
-    if len(menu.strategies) == 1:
-        return Choice(menu.strategies[0][0], stance, "the only strategy of this run")
+    if menu.only_choice is not None:
+        return menu.only_choice
     scores = [(_score(seen, strategy.target(seen), assessments), name) for name, strategy in menu.strategies]
     best, name = max(scores, key=lambda scored: scored[0])
-    return Choice(name, stance, f"its target is valued at {best:.2%} a year, net")
+    return Choice(name, menu.stances[0], f"its target is valued at {best:.2%} a year, net")
 
 
 def _score(seen: Observation, target: Target | Keep, assessments: Sequence[Assessment]) -> float:

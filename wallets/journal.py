@@ -6,7 +6,7 @@ heads, and wallets.audit holds lines against them."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import isnan
 from typing import Final, Protocol, TypeAlias
@@ -14,9 +14,9 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 
 from strategies.decide import Decision
-from strategies.domain import Portfolio
+from strategies.domain import Deployment, Portfolio
 from strategies.errors import MalformedRecord
-from strategies.tape import Observation
+from strategies.tape import Bools, Floats, Ints, Observation
 from wallets import wire
 from wallets.ledger import Entry
 from wallets.store import Line
@@ -27,7 +27,7 @@ Content: TypeAlias = Mapping[str, object]  # plain JSON values, as wire.plain ma
 UNCHAINED: Final = "it does not follow the line before: that one was edited, or this one moved"
 
 _AT_ONCE: Final = nullcontext()  # memory holds all of a line or nothing
-_COLUMNS: Final = ("supply_apr", "borrow_apr", "utilisation", "available")
+COLUMNS: Final = ("supply_apr", "borrow_apr", "utilisation", "available")
 
 
 class Book(Protocol):
@@ -47,23 +47,23 @@ class Book(Protocol):
 class Memory:
     """A book that lasts as long as its process."""
 
-    __slots__ = ("_cycles", "_head", "_lines")
+    __slots__ = ("_cycles", "_last", "_lines")
 
     def __init__(self) -> None:
         self._lines: Final[list[str]] = []
         self._cycles: Final[set[str]] = set()
-        self._head = (0, "")
+        self._last: Line | None = None
 
     def transaction(self) -> AbstractContextManager[None]:
         return _AT_ONCE
 
     def head(self) -> tuple[int, str]:
-        return self._head
+        return (self._last.seq, self._last.hash) if self._last is not None else (0, "")
 
     def add_line(self, line: Line) -> None:
         self._lines.append(line.text)
         self._cycles.add(line.cycle)
-        self._head = (line.seq, line.hash)
+        self._last = line
 
     def lines(self) -> tuple[str, ...]:
         return tuple(self._lines)
@@ -83,26 +83,28 @@ class Journal:
     def append(self, kind: str, timestamp: int, content: Content) -> str:
         """Writes one line, durably where the book is; the line. Raises StoreUnwritable, MalformedRecord."""
         with self._book.transaction():
-            return self._write(kind, timestamp, str(content.get("cycle", "")), wire.canonical(content))
+            return self._write(str(content.get("cycle", "")), [(kind, timestamp, wire.canonical(content))])
 
-    def _write(self, kind: str, timestamp: int, cycle: str, said: str) -> str:
-        seq, previous = self._book.head()
-        text = _line(seq + 1, kind, timestamp, said, previous)
-        self._book.add_line(Line(seq + 1, kind, timestamp, cycle, text, hash_of(text)))
-        return text
-
-    def write(self, cycle: str, timestamp: int, lines: Iterable[tuple[str, str]]) -> None:
-        """Writes what is text already, its cycle within it: a kind and its content each. Raises StoreUnwritable."""
+    def write(self, cycle: str, lines: Iterable[tuple[str, int, str]]) -> None:
+        """Writes what is text already, its cycle within it: kind, time and content of each. Raises StoreUnwritable."""
         with self._book.transaction():
-            for kind, said in lines:
-                self._write(kind, timestamp, cycle, said)
+            self._write(cycle, lines)
 
     def append_cycle(self, cycle: str, lines: Iterable[tuple[str, int, Content]]) -> None:
         """Writes all lines of a cycle, or none where any of it is there already. Raises StoreUnwritable, MalformedRecord."""
         with self._book.transaction():
             if not self._book.has_cycle(cycle):
-                for kind, timestamp, content in lines:
-                    self._write(kind, timestamp, cycle, wire.canonical({"cycle": cycle, **content}))
+                self._write(cycle, [(kind, at, wire.canonical({"cycle": cycle, **content})) for kind, at, content in lines])
+
+    def _write(self, cycle: str, lines: Iterable[tuple[str, int, str]]) -> str:
+        """Puts lines behind the head that is found; the last of them."""
+        text, (seq, previous) = "", self._book.head()
+        for kind, timestamp, said in lines:
+            seq += 1
+            text = _line(seq, kind, timestamp, said, previous)
+            previous = hash_of(text)
+            self._book.add_line(Line(seq, kind, timestamp, cycle, text, previous))
+        return text
 
     @property
     def head(self) -> str:
@@ -162,28 +164,42 @@ def fault_of(line: str, seq: int, previous: str) -> str:
     return ""
 
 
-def observation_text(seen: Observation, cycle: str, held: str) -> str:
-    """A digest of all that was looked at, and what a person wants to see of it; `held` is the text of what is held. Raises
-    MalformedRecord on an infinite rate."""
-    timestamp, block, base_fee_wei, columns = seen.timestamp, seen.block, seen.base_fee_wei, list(map(seen.now, _COLUMNS))
-    priced = [(asset.symbol, seen.usd_e8(asset)) for asset in seen.deployment.assets]
-    prices = wire.object_of({symbol: str(price) for symbol, price in priced if price is not None})
-    moved_at = "null" if seen.moved_at is None else seen.moved_at
-    digest = hashlib.sha256(f"[{timestamp},{block},{base_fee_wei},{prices},{held},{moved_at}]".encode())
-    digest.update((np.concatenate(columns) + 0.0).data)  # one zero, whatever its sign
-    digest.update(seen.fresh_now().data)
-    rates = _rates_text(columns[0].tolist())
-    return (
-        f'{{"base_fee_wei":{wire.to_text(base_fee_wei)},"block":{block},"cycle":{wire.quoted(cycle)},"digest":"{digest.hexdigest()}",'
-        f'"held":{held},"prices_usd_e8":{prices},"supply_apr":{rates},"timestamp":{timestamp}}}'
-    )
+def sight_texts(
+    deployment: Deployment, blocks: Sequence[tuple[int, int, int]], prices_usd_e8: Ints, columns: Floats, fresh: Bools
+) -> list[str]:
+    """What everybody could see, a text a row. `blocks` are number, time and base fee; prices `[row, asset]`, 0: there is none;
+    `COLUMNS` side by side, `[row, 4 x market]`; `fresh` which markets spoke, `[row, market]`. Rates of supply are told in
+    millionths a year, to the nearest; the digest has all columns to the last bit. Raises MalformedRecord on an infinite rate."""
+    columns = columns + 0.0  # one zero, whatever its sign
+    said = np.concatenate([columns.view(np.uint8), fresh.view(np.uint8)], axis=1)
+    digests = [hashlib.sha256(row).hexdigest() for row in said]
+    rates = _rates_texts(np.rint(columns[:, : fresh.shape[1]] * 1e6))
+    symbols = sorted([(wire.quoted(asset.symbol), at) for at, asset in enumerate(deployment.assets)])
+    texts = []
+    for (block, timestamp, base_fee_wei), prices, digest, told in zip(
+        blocks, prices_usd_e8.tolist(), digests, rates, strict=True
+    ):
+        priced = ",".join([f'{symbol}:"{prices[at]}"' for symbol, at in symbols if prices[at]])
+        texts.append(
+            f'{{"base_fee_wei":{wire.to_text(base_fee_wei)},"block":{block},"digest":"{digest}",'
+            f'"prices_usd_e8":{{{priced}}},"supply_apr_ppm":{told},"timestamp":{timestamp}}}'
+        )
+    return texts
 
 
-def _rates_text(rates: list[float]) -> str:
-    told = ",".join(map(repr, rates))
-    if "n" in told:  # a NaN, which is unknown, or an infinity
-        return wire.canonical([None if isnan(apr) else apr for apr in rates])
-    return f"[{told}]"
+def _rates_texts(rates_ppm: Floats) -> list[str]:
+    """A text a row. Raises MalformedRecord on an infinity."""
+    if np.all(np.abs(rates_ppm) <= wire.MAX_SAFE):
+        shape = f"[{','.join(['%d'] * rates_ppm.shape[1])}]"
+        return [shape % tuple(row) for row in rates_ppm.astype(np.int64).tolist()]
+    if np.isinf(rates_ppm).any():
+        raise MalformedRecord(kind="rate", why="an infinity is no rate")
+    return [wire.to_text(tuple([None if isnan(rate) else int(rate) for rate in row])) for row in rates_ppm.tolist()]
+
+
+def observation_text(sight: str, cycle: str, held: str, moved_at: int | None) -> str:
+    """A sight, the text of what is held, and when value last moved."""
+    return f'{{"cycle":{wire.quoted(cycle)},"held":{held},"moved_at":{wire.to_text(moved_at)},"seen":{sight}}}'
 
 
 def held_text(portfolio: Portfolio) -> str:
@@ -215,8 +231,16 @@ def entry_text(entry: Entry, cycle: str) -> str:
 
 
 def observation_content(seen: Observation) -> Content:
-    """What `observation_text` says."""
-    return _content_of(observation_text(seen, "", held_text(seen.portfolio)))
+    """What `observation_text` says of one observation. Raises MalformedRecord on an infinite rate."""
+    prices = [seen.usd_e8(asset) or 0 for asset in seen.deployment.assets]
+    (sight,) = sight_texts(
+        seen.deployment,
+        [(seen.block, seen.timestamp, seen.base_fee_wei)],
+        np.array([prices]),
+        np.concatenate([seen.now(column) for column in COLUMNS])[None],
+        seen.fresh_now()[None],
+    )
+    return _content_of(observation_text(sight, "", held_text(seen.portfolio), seen.moved_at))
 
 
 def decision_content(decision: Decision) -> Content:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from strategies.errors import MalformedRecord, StoreUnwritable
 from strategies.units import SECONDS_PER_DAY
@@ -22,8 +22,7 @@ BUSY_SECONDS: Final = 10.0
 FORMAT: Final = b"SQLite format 3\0"  # what the file begins with
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the journal, and what it is found by."""
 
     seq: int

@@ -49,7 +49,7 @@ def tell(session: Session, line: Content) -> None:
     if kind != "entry":
         tables.say(f"{TITLES.get(kind, kind)}  {at}", "bold")
     match kind:
-        case "observation":
+        case "observation" if "seen" in content:  # an earlier version wrote it otherwise
             _observation(session, content)
         case "decision":
             _decision(wire.from_text(Decision, _text(content)))
@@ -64,16 +64,17 @@ def tell(session: Session, line: Content) -> None:
 
 
 def _observation(session: Session, content: Content) -> None:
-    tables.say(f"    block {content['block']}, base fee {int(content['base_fee_wei']) / GWEI:.3g} gwei")
+    seen = content["seen"]
+    tables.say(f"    block {seen['block']}, base fee {int(seen['base_fee_wei']) / GWEI:.3g} gwei")
     assets = {asset.symbol: asset for asset in session.deployment.assets}
     for symbol, raw in content["held"]["idle"].items():
         if int(raw):
             tables.say(f"    idle {figure(int(raw), assets[symbol].decimals)} {symbol}")
     for market_id, (shares, debt) in content["held"]["claims"].items():
         tables.say(f"    holds {int(shares):,} shares of {market_id}" + (f", owes {int(debt):,} there" if int(debt) else ""))
-    for market, apr in zip(session.deployment.markets, content["supply_apr"], strict=True):
+    for market, apr_ppm in zip(session.deployment.markets, seen["supply_apr_ppm"], strict=True):
         if market.asset == session.decide.asset:
-            tables.say(f"    {market.id} pays {'nothing that could be read' if apr is None else f'{apr:.2%}'}")
+            tables.say(f"    {market.id} pays {'nothing that could be read' if apr_ppm is None else f'{int(apr_ppm) / 1e6:.2%}'}")
 
 
 def _decision(decision: Decision) -> None:

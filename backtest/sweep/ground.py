@@ -8,7 +8,7 @@ import numpy as np
 
 from backtest.metrics import prices_usd, share_values
 from backtest.prepared import Prepared
-from strategies.catalogue import Signalled, Strategy
+from strategies.catalogue import Strategy, is_signalled
 from strategies.domain import NATIVE, Asset, Market
 from strategies.errors import BadTape
 from strategies.tape import Floats, Ints, Tape
@@ -19,7 +19,7 @@ MOST_SIGNALS: Final = 16  # kinds of signals kept at a time: more would grow wit
 
 def shares_with(strategy: Strategy) -> Hashable:
     """Strategies with equal keys share signals; None for one that shares nothing."""
-    return (type(strategy).__name__, strategy.cadence_seconds, strategy.signal_terms) if isinstance(strategy, Signalled) else None
+    return (type(strategy).__name__, strategy.cadence_seconds, strategy.signal_terms) if is_signalled(strategy) else None
 
 
 class Ground:

@@ -178,7 +178,7 @@ def test_a_yes_that_cannot_count_leaves_the_plan_waiting_and_a_good_one_is_told(
     assert "approved and carried out" in right.stdout
     assert on.session.endpoint.nonce(on.stage.account, "latest") == 2
     told = usufruct("explain", cycle, *config(on)).stdout
-    for word in ("seen", "decided", "judged", "done", "booked", "supply 50,000 USDC to aave-prime:USDC"):
+    for word in ("seen", " pays ", "decided", "judged", "done", "booked", "supply 50,000 USDC to aave-prime:USDC"):
         assert word in told
     nothing = usufruct("reject", cycle, *config(on))
     assert (nothing.returncode, "is no waiting plan" in nothing.stderr) == (1, True)

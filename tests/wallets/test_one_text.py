@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtest.prepared import Prepared
 from strategies.domain import Asset, Choice, Keep
 from strategies.errors import MalformedRecord
 from strategies.protocols.aave_v3.arithmetic import Version
@@ -100,29 +101,34 @@ def test_an_entrys_line_is_its_legs_and_its_cycle(entry: Entry, cycle: str) -> N
 def observation_plainly(seen: Observation, cycle: str) -> str:
     """The twin of `observation_text`: values first, text last."""
     columns = [seen.now(name) for name in ("supply_apr", "borrow_apr", "utilisation", "available")]
-    prices = {asset.symbol: seen.usd_e8(asset) for asset in seen.deployment.assets if seen.usd_e8(asset) is not None}
+    prices = {asset.symbol: str(seen.usd_e8(asset)) for asset in seen.deployment.assets if seen.usd_e8(asset) is not None}
     held: dict[str, object] = {
         "idle": {idle.asset.symbol: str(idle.raw) for idle in seen.portfolio.idle},
         "claims": {held.market.id: [str(held.shares_raw), str(held.debt_raw)] for held in seen.portfolio.positions},
     }
     if backing := [held for held in seen.portfolio.positions if held.collateral]:
         held["collateral"] = {one.market.id: {a.asset.symbol: str(a.raw) for a in one.collateral} for one in backing}
-    said = written([seen.timestamp, seen.block, seen.base_fee_wei, prices, held, seen.moved_at])
-    parts = [said.encode(), *[(column + 0.0).tobytes() for column in columns], seen.fresh_now().tobytes()]
+    parts = [*[(column + 0.0).tobytes() for column in columns], seen.fresh_now().tobytes()]
     content = {
-        "block": seen.block,
-        "timestamp": seen.timestamp,
-        "base_fee_wei": plainly(seen.base_fee_wei),
-        "digest": hashlib.sha256(b"".join(parts)).hexdigest(),
-        "supply_apr": [None if math.isnan(apr) else apr for apr in columns[0].tolist()],
-        "prices_usd_e8": prices,
+        "seen": {
+            "block": seen.block,
+            "timestamp": seen.timestamp,
+            "base_fee_wei": plainly(seen.base_fee_wei),
+            "digest": hashlib.sha256(b"".join(parts)).hexdigest(),
+            "supply_apr_ppm": [None if math.isnan(apr) else plainly(round(apr * 1e6)) for apr in columns[0].tolist()],
+            "prices_usd_e8": prices,
+        },
+        "moved_at": seen.moved_at,
         "held": held,
         "cycle": cycle,
     }
     return written(content)
 
 
-@given(st.none() | st.floats(-1.0, 1.0), st.none() | st.integers(0, 2**40), st.booleans(), st.booleans(), words)
+rates = st.none() | st.floats(-1.0, 1.0) | st.floats(-1e200, 1e200)
+
+
+@given(rates, st.none() | st.integers(0, 2**40), st.booleans(), st.booleans(), words)
 def test_an_observations_line_is_its_plain_values(
     supply_apr: float | None, moved_at: int | None, holds: bool, backs: bool, cycle: str
 ) -> None:
@@ -131,8 +137,10 @@ def test_an_observations_line_is_its_plain_values(
         held = replace(held, positions=(replace(held.positions[0], collateral=(usdc(7),)),))
     first = None if supply_apr is None else worlds.Said(supply_apr)
     seen = worlds.look(worlds.tape([[first, worlds.Said(-0.0)]]), held, moved_at=moved_at)
-    assert journal.observation_text(seen, cycle, journal.held_text(seen.portfolio)) == observation_plainly(seen, cycle)
-    assert {"cycle": cycle, **journal.observation_content(seen)} == json.loads(observation_plainly(seen, cycle))
+    content = {"cycle": cycle, **journal.observation_content(seen)}
+    assert content == json.loads(observation_plainly(seen, cycle))
+    sight = written(content["seen"])
+    assert journal.observation_text(sight, cycle, journal.held_text(seen.portfolio), moved_at) == observation_plainly(seen, cycle)
 
 
 def test_refuses_to_write_down_an_infinite_rate() -> None:
@@ -154,3 +162,13 @@ def test_further_text_stands_where_its_name_sorts() -> None:
 @given(assets, assets)
 def test_the_text_that_is_kept_of_an_asset_is_its_own(one: Asset, other: Asset) -> None:
     assert (wire.to_text(one) == wire.to_text(other)) == (one == other)
+
+
+@given(st.lists(st.lists(rates, min_size=2, max_size=2), min_size=1, max_size=5))
+def test_rows_told_together_are_told_as_they_would_be_one_by_one(said: list[list[float | None]]) -> None:
+    tape = worlds.tape([[None if apr is None else worlds.Said(apr) for apr in row] for row in said])
+    prepared, rows = Prepared(tape), range(len(said))
+    for row in rows:
+        seen = worlds.look(tape, worlds.idle(), row=row)
+        told = journal.observation_text(prepared.sight(row, rows[row : row + 2]), "", journal.held_text(seen.portfolio), None)
+        assert told == observation_plainly(seen, "")
