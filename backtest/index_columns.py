@@ -22,7 +22,7 @@ class IndexColumns:
 
     __slots__ = (
         *("_columns", "_index_high", "_index_low", "_markets", "_marks", "_oracle_usd_e8", "_said_row", "_timestamp"),
-        *("_looked_at", "_places", "_said", "_states"),
+        *("_looked_at", "_places", "_states"),
     )
 
     def __init__(self, markets: Sequence[Market], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -36,7 +36,6 @@ class IndexColumns:
         self._marks: Final = arrays["marks"]
         self._places: Final = np.arange(len(self._markets))
         self._looked_at = -1
-        self._said: list[tuple[Any, ...]] = []  # of that row, a market
         self._states: dict[int, RecordedIndex | None] = {}  # one decision asks for a state many times
 
     def index_ray(self, row: int, market: int) -> int:
@@ -65,35 +64,35 @@ class IndexColumns:
         available = float(self._columns[3][said, market])
         return MAX_UINT256 if math.isnan(available) else nearest(available, 10 ** self._markets[market].asset.decimals)
 
+    def oracles_usd_e8(self, row: int) -> list[int]:
+        """What each market's own oracle says; 0 where it says nothing, and before the market first spoke."""
+        said = self._said_row[:, row]
+        said_usd_e8: list[int] = np.where(said < 0, 0, self._oracle_usd_e8[said, self._places]).tolist()
+        return said_usd_e8
+
     def state(self, row: int, market: int) -> RecordedIndex | None:
         """The market at a row; None before it first spoke."""
         if row != self._looked_at:
-            self._looked_at, self._said, self._states = row, self._said_at(row), {}
+            self._looked_at, self._states = row, {}
         if market not in self._states:
-            self._states[market] = self._state(market)
+            self._states[market] = self._state(row, market)
         return self._states[market]
 
-    def _said_at(self, row: int) -> list[tuple[Any, ...]]:
-        """All that is said at a row, a market: out of the arrays at once, because each cell costs about as much."""
-        rows, times = self._said_row[:, row], [int(self._timestamp[row])] * len(self._markets)
-        limbs = self._index_high[:, row].tolist(), self._index_low[:, row].tolist()
-        said = [column[rows, self._places].tolist() for column in (*self._columns, self._oracle_usd_e8)]
-        return list(zip(times, rows.tolist(), *limbs, *said, strict=True))
-
-    def _state(self, market: int) -> RecordedIndex | None:
-        timestamp, said, high, low, supply_apr, borrow_apr, utilisation, available, oracle_usd_e8 = self._said[market]
+    def _state(self, row: int, market: int) -> RecordedIndex | None:
+        said = int(self._said_row[market, row])
         if said < 0:
             return None
         where = self._markets[market]
+        supply_apr, borrow_apr, utilisation, available = [float(column[said, market]) for column in self._columns]
         return RecordedIndex(
             market=where,
-            timestamp=timestamp,
-            index_ray=high << 64 | low,
+            timestamp=int(self._timestamp[row]),
+            index_ray=self.index_ray(row, market),
             supply_rate_ray=nearest(supply_apr, RAY),
             borrow_rate_ray=_nearest_or_none(borrow_apr, RAY),
             utilisation_wad=_nearest_or_none(utilisation, WAD),
             available_raw=_nearest_or_none(available, 10**where.asset.decimals),
-            price_usd_e8=oracle_usd_e8 or None,
+            price_usd_e8=int(self._oracle_usd_e8[said, market]) or None,
         )
 
 

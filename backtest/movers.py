@@ -102,7 +102,7 @@ class Account:
     def portfolio(self) -> Portfolio:
         """What is held now; claims that ended are gone, and the others stand in the deployment's order."""
         claims = [held for held in self._positions.values() if not held.is_empty]
-        claims.sort(key=lambda held: self._tape.market_rows[held.market.id])
+        claims.sort(key=lambda held: self._tape.deployment.places[held.market.id])
         return Portfolio(tuple(self._idle.values()), tuple(claims))
 
     def act(self, row: int, action: Action) -> int:

@@ -125,7 +125,7 @@ def risk(weighed: Weighed) -> str:
 def place(study: Study) -> str:
     """Where the value lay, and what the markets paid."""
     main = study.main
-    times, at, kinds = charts.times_of(main.curve.timestamp), main.run.tape.market_rows, _kinds(study)
+    times, at, kinds = charts.times_of(main.curve.timestamp), main.run.tape.deployment.places, _kinds(study)
     parts = [
         Series(market.id, kinds[market.id], charts.last_of(main.curve.weights[:, at[market.id]]))
         for market in main.markets

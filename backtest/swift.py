@@ -36,7 +36,7 @@ class Swift:
         cadence_seconds = asked.menu.strategies[0][1].cadence_seconds
         self._tape: Final = tape
         self._markets: Final = tape.deployment.markets
-        self._columns: Final = tape.market_rows
+        self._columns: Final = tape.deployment.places
         self._prepared: Final = prepared
         self._settings: Final = settings
         self._gate: Final = asked.gate

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from backtest.index_columns import IndexColumns
 from backtest.runs import RunSettings
 from backtest.terms import closed_entry, closed_exit, delay_seconds
 from strategies.domain import Quote
-from strategies.tape import Ints, Reading, Tape
+from strategies.tape import AskedFor, Ints, Reading, Tape
 from strategies.units import GWEI
 
 
@@ -80,7 +81,7 @@ def hindrance(tape: Tape, settings: RunSettings, due: int, *, left: Sequence[str
 
 
 def reading_at(tape: Tape, row: int) -> Reading:
-    """One row as the reading it was, or would have been."""
+    """One row as the reading it was, or would have been; a state is made when it is asked for."""
     timestamp, block = int(tape.timestamp[row]), int(tape.block[row])
     prices = tape.price_usd_e8[row].tolist()
     return Reading(
@@ -88,8 +89,13 @@ def reading_at(tape: Tape, row: int) -> Reading:
         block_hash=f"row {row} of {tape.digest}",
         timestamp=timestamp,
         base_fee_wei=int(tape.base_fee_wei[row]),
-        states=tuple([tape.states.state(row, market) for market in range(len(tape.deployment.markets))]),
+        states=_states_at(tape, row),
         quotes=tuple(
             [Quote(asset, price, "tape", timestamp) for asset, price in zip(tape.deployment.assets, prices, strict=True) if price]
         ),
     )
+
+
+def _states_at(tape: Tape, row: int) -> AskedFor:
+    oracles_usd_e8 = tape.states.oracles_usd_e8(row) if isinstance(tape.states, IndexColumns) else None
+    return AskedFor(lambda market: tape.states.state(row, market), len(tape.deployment.markets), oracles_usd_e8)

@@ -20,6 +20,18 @@ class Asset:
     symbol: str
     decimals: int
 
+    def __eq__(self, other: object) -> bool:
+        """As a dataclass's own, which would compare every field of an asset with itself; plans ask it thousands of times."""
+        if self is other:
+            return True
+        if not isinstance(other, Asset):
+            return NotImplemented
+        ours = (self.address, self.chain_id, self.symbol, self.decimals)
+        return ours == (other.address, other.chain_id, other.symbol, other.decimals)
+
+    def __hash__(self) -> int:
+        return hash(self.address)
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:

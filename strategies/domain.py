@@ -1,42 +1,15 @@
 """The vocabulary, on one page: frozen records that carry and do not act. Refuses unbalanced targets. What is counted stands in
-assets.py and is named here too."""
+assets.py, what exists on a chain in markets.py; both are named here too."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
 from strategies.assets import ALL, NATIVE, Address, Amount, Asset, Entire, Quote, Shares, figure, written
 from strategies.errors import UnbalancedTarget
-from strategies.proxies import Proxy
+from strategies.markets import CLASSES, ROLLUPS, Deployment, Market
 from strategies.revocations import GrantRevocation
 from strategies.units import WAD
-
-ROLLUPS: Final = ("none", "op-stack", "arbitrum")  # no data fee; one beside the gas; one inside the gas
-CLASSES: Final = ("open", "rmb-stablecoin", "real-world-asset")  # of assets, as rules of law tell them apart
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """One place an asset can earn. `contracts` names, by role, the other contracts its adapter reads, calls or expects; `others`
-    the further assets it deals in; `numbers` what is pinned of it besides addresses; `wraps` the markets a vault lends to."""
-
-    id: str
-    protocol: str
-    address: Address
-    asset: Asset
-    contracts: tuple[tuple[str, Address], ...] = ()
-    others: tuple[Asset, ...] = ()
-    numbers: tuple[tuple[str, int], ...] = ()
-    wraps: tuple["Market", ...] = ()
-
-    def contract(self, role: str) -> Address:
-        """The pinned address of a role; KeyError where the deployment names none."""
-        return dict(self.contracts)[role]
-
-    def number(self, name: str) -> int:
-        """A pinned number; KeyError where the deployment names none."""
-        return dict(self.numbers)[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +82,17 @@ class Portfolio:
     positions: tuple[Position, ...] = ()
 
     def idle_raw(self, asset: Asset) -> int:
-        return sum(amount.raw for amount in self.idle if amount.asset == asset)
+        for amount in self.idle:
+            if amount.asset == asset:
+                return amount.raw
+        return 0
 
     def position(self, market: Market) -> Position:
         """The claim on a market; an empty one where nothing is held."""
-        return next((held for held in self.positions if held.market.id == market.id), Position(market, 0))
+        for held in self.positions:
+            if held.market.id == market.id:
+                return held
+        return Position(market, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,28 +328,3 @@ class Assessment:
     utilisation: float
     withdrawable_raw: int
     reasons: tuple[str, ...]  # empty: usable
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """What exists on one chain: its assets, its markets, the multicall contract and the code each address must carry; where code
-    acts elsewhere, who says what an asset is worth, whether the sequencer is up, and what kind of rollup it is."""
-
-    chain_id: int
-    name: str
-    multicall: Address
-    assets: tuple[Asset, ...]
-    markets: tuple[Market, ...]
-    code: Mapping[Address, str]
-    proxies: Mapping[Address, tuple[Proxy, ...]] = field(default_factory=dict)
-    feeds: Mapping[Address, Address] = field(default_factory=dict)  # an asset's price feed, with latestRoundData
-    sequencer: Address | None = None  # the feed that says whether a rollup's sequencer is up
-    permit2: Address | None = None  # the contract that keeps allowances of its own (Permit2), to be taken back there
-    rollup: str = "none"  # one of ROLLUPS: who charges for data, and how
-    families: Mapping[Address, str] = field(default_factory=dict)  # what an asset is a form of; absent: itself
-    issuers: Mapping[Address, str] = field(default_factory=dict)  # who answers for an asset; absent: itself
-    classes: Mapping[Address, str] = field(default_factory=dict)  # one of CLASSES; absent: what the symbol is known for
-
-    def asset(self, symbol: str) -> Asset:
-        """The asset of that symbol; KeyError where there is none."""
-        return {asset.symbol: asset for asset in self.assets}[symbol]

@@ -2,21 +2,22 @@
 
 Columns are float64 `[row, market]`, row-major; NaN is a cell that was not said. Exact states come on request from a source."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from strategies.domain import Address, Asset, Deployment, Market, Portfolio, Quote
-from strategies.errors import BadTape, UnknownMarket
+from strategies.errors import BadTape
 from strategies.protocols.registry import MarketState, adapter_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Find: TypeAlias = Callable[[int], MarketState | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Reading:
     block_hash: str
     timestamp: int
     base_fee_wei: int
-    states: tuple[MarketState | None, ...]  # in the order of the deployment's markets
+    states: Sequence[MarketState | None]  # in the order of the deployment's markets
     quotes: tuple[Quote, ...]
     refused: tuple[tuple[str, str], ...] = ()  # (market id or asset symbol, reason)
 
@@ -36,6 +37,43 @@ class States(Protocol):
     """Where exact states come from."""
 
     def state(self, row: int, market: int) -> MarketState | None: ...
+
+
+class AskedFor(Sequence[MarketState | None]):
+    """States of which each is made once, when it is asked for: a plan touches two markets of hundreds. Equal to any sequence of
+    equal states. `oracles_usd_e8` is what each market's own oracle says at the reading's time, 0 where it says nothing; None: its
+    state says it."""
+
+    __slots__ = ("_count", "_find", "_found", "oracles_usd_e8")
+
+    def __init__(self, find: Find, count: int, oracles_usd_e8: Sequence[int] | None = None) -> None:
+        self._find: Final = find
+        self._count: Final = count
+        self._found: Final[dict[int, MarketState | None]] = {}
+        self.oracles_usd_e8: Final = oracles_usd_e8
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> MarketState | None: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[MarketState | None, ...]: ...
+    def __getitem__(self, at: int | slice) -> MarketState | tuple[MarketState | None, ...] | None:
+        if isinstance(at, slice):
+            return tuple(self)[at]
+        if at in self._found:
+            return self._found[at]
+        if not 0 <= at < self._count:
+            raise IndexError(at)
+        state = self._found[at] = self._find(at)
+        return state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +103,6 @@ class Tape:
         return len(self.timestamp)
 
     @cached_property
-    def market_rows(self) -> dict[str, int]:
-        return {market.id: at for at, market in enumerate(self.deployment.markets)}
-
-    @cached_property
     def asset_rows(self) -> dict[Asset, int]:
         return {asset: at for at, asset in enumerate(self.deployment.assets)}
 
@@ -79,9 +113,7 @@ class Tape:
 
     def market_index(self, market: Market) -> int:
         """The column of a market. Raises UnknownMarket."""
-        if market.id not in self.market_rows:
-            raise UnknownMarket(market.id)
-        return self.market_rows[market.id]
+        return self.deployment.place(market)
 
 
 class Recorded:

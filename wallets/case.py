@@ -33,7 +33,7 @@ from strategies.domain import (
 from strategies.errors import IncompleteRead, UnknownMarket
 from strategies.protocols.adapter import Call
 from strategies.protocols.registry import MarketState, adapter_of
-from strategies.tape import Reading
+from strategies.tape import AskedFor, Reading
 from strategies.units import USD_E8, WAD, mul_div_down, mul_div_up
 from wallets.expected import Step
 from wallets.policy import Policy
@@ -112,7 +112,7 @@ class Case:
         object.__setattr__(self, "spending", tuple(_spending(self.actions)))
         object.__setattr__(self, "only_revokes", revokes(self.actions))
         object.__setattr__(self, "only_reduces", reduces(self.actions))
-        object.__setattr__(self, "native", native_of(self.deployment))
+        object.__setattr__(self, "native", self.deployment.native)
         object.__setattr__(self, "places", _places(self))
         object.__setattr__(self, "after", _after(self))
 
@@ -199,8 +199,7 @@ def worth_raw(case: Case, market: Market, amount: Amount | Shares | Entire, enti
 
 def _places(case: Case) -> Mapping[str, int]:
     """Where each market's state stands; nothing where the states are not one for each."""
-    markets = case.deployment.markets
-    return {market.id: at for at, market in enumerate(markets)} if len(markets) == len(case.reading.states) else {}
+    return case.deployment.places if len(case.deployment.markets) == len(case.reading.states) else {}
 
 
 def price_usd_e8(case: Case, asset: Asset) -> int | None:
@@ -211,19 +210,31 @@ def price_usd_e8(case: Case, asset: Asset) -> int | None:
 
 def _prices(case: Case) -> Mapping[Address, int]:
     oldest, latest = case.now - case.policy.max_price_age_seconds, case.now + CLOCK_SKEW_SECONDS
-    disputed = {name for name, _ in case.reading.refused}  # what a feed or oracles that disagree left without a price has none
-    fed, prices = case.deployment.feeds, dict[Address, int]()
+    prices = dict[Address, int]()
     for quote in case.reading.quotes:
         if oldest <= quote.timestamp <= latest and quote.usd_e8 > prices.get(quote.asset.address, 0):
             prices[quote.asset.address] = quote.usd_e8
-    for market, state in zip(case.deployment.markets, case.reading.states, strict=False):
-        address = market.asset.address
-        if state is None or address in fed or market.asset.symbol in disputed or not oldest <= state.timestamp <= latest:
-            continue
-        said = adapter_of(market).price_usd_e8(state)
-        if said is not None and said > prices.get(address, 0):
-            prices[address] = said
+    disputed = {name for name, _ in case.reading.refused}  # what a feed or oracles that disagree left without a price has none
+    for asset, said_usd_e8 in _oracles(case, oldest, latest):
+        known = asset.address in case.deployment.feeds or asset.symbol in disputed
+        if not known and said_usd_e8 > prices.get(asset.address, 0):
+            prices[asset.address] = said_usd_e8
     return prices
+
+
+def _oracles(case: Case, oldest: int, latest: int) -> Iterator[tuple[Asset, int]]:
+    """What markets' own oracles say as of these times."""
+    markets, states = case.deployment.markets, case.reading.states
+    told = states.oracles_usd_e8 if isinstance(states, AskedFor) else None
+    if told is not None:
+        for places in case.deployment.places_of.values() if oldest <= case.reading.timestamp <= latest else ():
+            yield markets[places[0]].asset, max([told[at] for at in places])
+        return
+    for market, state in zip(markets, states, strict=False):
+        if state is not None and oldest <= state.timestamp <= latest:
+            said_usd_e8 = adapter_of(market).price_usd_e8(state)
+            if said_usd_e8 is not None:
+                yield market.asset, said_usd_e8
 
 
 def unpriced(case: Case, asset: Asset) -> str:
@@ -257,11 +268,6 @@ def usd_e8_down(amount: Amount, price_usd_e8: int) -> int:
 def spend_usd_e8(case: Case) -> int:
     """What the plan counts against the day's cap. Raises IncompleteRead where something is unpriced."""
     return sum([value_usd_e8(case, amount) for _, amount in case.spending])
-
-
-def native_of(deployment: Deployment) -> Asset | None:
-    """The chain's own coin, where the deployment names it."""
-    return next((asset for asset in deployment.assets if asset.address == NATIVE), None)
 
 
 def gas_wei(case: Case) -> int:

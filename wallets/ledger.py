@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from strategies.domain import NATIVE, Address, Amount, Asset, Deployment, Market, Portfolio
+from strategies.domain import Address, Amount, Asset, Deployment, Market, Portfolio
 from strategies.errors import IncompleteRead, LedgerMismatch, UnbalancedEntry
-from strategies.protocols.registry import adapter_of, markets_at
+from strategies.protocols.registry import adapter_of
 from strategies.tape import Reading
 from wallets.wallet import Receipt, TokenTransfer
 
@@ -81,7 +81,7 @@ def _entry(transfer: TokenTransfer, deployment: Deployment, account: Address, ti
 
 def _counterparty(address: Address, asset: Asset, deployment: Deployment, treasury: Address | None) -> str:
     """A market by any of its contracts and the asset that moved, or the trades made there; else the treasury; else outside."""
-    for market in markets_at(deployment, address):
+    for market in deployment.markets_at.get(address, ()):
         if market.protocol in EXCHANGES and asset in (market.asset, *market.others):
             return f"trades:{market.id}"
         if market.asset == asset:
@@ -91,7 +91,7 @@ def _counterparty(address: Address, asset: Asset, deployment: Deployment, treasu
 
 def _fees(receipt: Receipt, deployment: Deployment, timestamp: int) -> Iterator[Entry]:
     """A reverted transaction's fee is paid too."""
-    coin = next((asset for asset in deployment.assets if asset.address == NATIVE), None)
+    coin = deployment.native
     for transaction in receipt.transactions:
         if transaction.fee_wei and coin is None:
             raise LedgerMismatch(account=FEES, symbol="native coin", booked_raw=0, found_raw=transaction.fee_wei)

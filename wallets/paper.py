@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from strategies.domain import (
-    NATIVE,
     Action,
     Address,
-    Amount,
     Borrow,
     Deployment,
     Plan,
@@ -28,7 +26,7 @@ from strategies.tape import Reading
 from strategies.units import SECONDS_PER_DAY
 from wallets import guard, screening
 from wallets.case import Case
-from wallets.expected import Modelled, expected_effects, market_index, touched_states
+from wallets.expected import Modelled, expected_effects, paid, touched_states
 from wallets.policy import Policy, policy_digest
 from wallets.wallet import Approved, Move, Reason, Receipt, Refused, TokenTransfer, Transaction, Verdict, Yes, approval_digest
 
@@ -136,7 +134,8 @@ class PaperWallet:
         fees = self._touch_fees(approved)
         portfolio = _after_fees(_after_gas(modelled.portfolio_after, self._deployment, sum(fees_wei)), fees)
         self._executed.add(approved.intent)
-        self._past = (*self._recent(reading.timestamp), *[replace(move, at=reading.timestamp) for move in approved.moves])
+        moves = [move if move.at == reading.timestamp else replace(move, at=reading.timestamp) for move in approved.moves]
+        self._past = (*self._recent(reading.timestamp), *moves)
         self._portfolio = portfolio
         self._world.settle(modelled.reading_after)
         return Receipt(
@@ -156,9 +155,9 @@ class PaperWallet:
     def _touch_fees(self, approved: Approved) -> tuple[TokenTransfer, ...]:
         if not self._touch_fee_raw:
             return ()
-        touched = {move.place for move in approved.moves}
-        markets = [market for market in self._deployment.markets if market.id in touched]
-        return tuple([TokenTransfer(market.asset, self._policy.account, NOBODY, self._touch_fee_raw) for market in markets])
+        places, markets = self._deployment.places, self._deployment.markets
+        touched = sorted({places[move.place] for move in approved.moves if move.place in places})
+        return tuple([TokenTransfer(markets[at].asset, self._policy.account, NOBODY, self._touch_fee_raw) for at in touched])
 
     def _modelled(
         self, calls: tuple[Call, ...], actions: tuple[Action | None, ...], reading: Reading
@@ -221,12 +220,11 @@ def _after_gas(portfolio: Portfolio, deployment: Deployment, fee_wei: int) -> Po
     """The account less its gas. Raises NotApproved where it cannot pay."""
     if fee_wei == 0:
         return portfolio
-    coin = next((asset for asset in deployment.assets if asset.address == NATIVE), None)
+    coin = deployment.native
     held_wei = portfolio.idle_raw(coin) if coin is not None else 0
     if coin is None or held_wei < fee_wei:
         raise NotApproved(f"gas costs {fee_wei} wei and {held_wei} wei are held")
-    left = Amount(coin, held_wei - fee_wei)
-    return replace(portfolio, idle=tuple([left if idle.asset == coin else idle for idle in portfolio.idle]))
+    return paid(portfolio, coin, -fee_wei)
 
 
 def _after_fees(portfolio: Portfolio, fees: tuple[TokenTransfer, ...]) -> Portfolio:
@@ -235,8 +233,7 @@ def _after_fees(portfolio: Portfolio, fees: tuple[TokenTransfer, ...]) -> Portfo
         idle_raw = portfolio.idle_raw(fee.asset)
         if idle_raw < fee.raw:
             raise NotApproved(f"a touch costs {fee.raw} and {idle_raw} base units of {fee.asset.symbol} are idle")
-        left = Amount(fee.asset, idle_raw - fee.raw)
-        portfolio = replace(portfolio, idle=tuple([left if idle.asset == fee.asset else idle for idle in portfolio.idle]))
+        portfolio = paid(portfolio, fee.asset, -fee.raw)
     return portfolio
 
 
@@ -269,17 +266,17 @@ class ModelWorld:
 
     def others(self, action: Supply | Withdraw | Borrow | Repay, held: Position) -> Position:
         """Somebody else acts now; their claim after it. Raises ProtocolError where the contract would revert."""
-        at = market_index(self._deployment, action.market)
+        at = self._deployment.place(action.market)
         state = self._reading.states[at]
         if state is None:
             raise UnsupportedState(market_id=action.market.id, what="it could not be read")
         done = adapter_of(action.market).apply(state, held, action)
-        self._reading = replace(self._reading, states=touched_states(self._reading.states, at, done.state))
+        self._reading = replace(self._reading, states=tuple(touched_states(self._reading.states, at, done.state)))
         return done.held
 
     def settle(self, after: Reading) -> None:
         """Our own calls happened: the world goes on from what they left."""
-        self._reading = replace(self._reading, states=after.states)
+        self._reading = replace(self._reading, states=tuple(after.states))
         if after.timestamp > self._reading.timestamp:
             self.advance(after.timestamp)
 

@@ -1,8 +1,8 @@
 """The Wallet port and the records that cross it. Refuses nothing itself: a refusal is one of its values."""
 
 import hashlib
-import json
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Final, Protocol, TypeAlias
 
 from strategies.domain import Address, Asset, Plan
@@ -108,8 +108,6 @@ class Refused:
     reasons: tuple[Reason, ...]
 
 
-_compact: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
 Verdict: TypeAlias = Approved | Refused
 
 
@@ -187,14 +185,10 @@ def approval_digest(
     expiry: int,
 ) -> str:
     """sha256 over the canonical JSON of everything an approval covers: what is done, and what a person was shown of it."""
-    done = [[call.target, call.data.hex(), str(call.value_wei)] for call in calls]
-    shown = [
-        [[change.unit, change.symbol, str(change.delta_raw)] for change in effects.changes],
-        [[left.token, left.spender, str(left.raw)] for left in effects.allowances],
-        effects.gas_used,
-        effects.block,
-        effects.timestamp,
-        effects.unexpected,
-    ]
-    content = [chain_id, account, done, shown, intent, policy_digest, expiry]
-    return hashlib.sha256(_compact(content).encode()).hexdigest()
+    done = ",".join([f'[{quoted(call.target)},"{call.data.hex()}","{call.value_wei}"]' for call in calls])
+    changes = ",".join([f'[{quoted(one.unit)},{quoted(one.symbol)},"{one.delta_raw}"]' for one in effects.changes])
+    left = ",".join([f'[{quoted(one.token)},{quoted(one.spender)},"{one.raw}"]' for one in effects.allowances])
+    gas, unexpected = ",".join(map(str, effects.gas_used)), ",".join(map(quoted, effects.unexpected))
+    shown = f"[{changes}],[{left}],[{gas}],{effects.block},{effects.timestamp},[{unexpected}]"
+    whose = f"{quoted(intent)},{quoted(policy_digest)},{expiry}"
+    return hashlib.sha256(f"[{chain_id},{quoted(account)},[{done}],[{shown}],{whose}]".encode()).hexdigest()

@@ -14,11 +14,13 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache, partial
 from json.encoder import encode_basestring_ascii
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from strategies.domain import Asset, Market
+from strategies.domain import Asset, Choice, Market
 from strategies.errors import MalformedRecord, PlanError
 from strategies.protocols.aave_v3.arithmetic import VERSIONS, Version
+from strategies.tape import AskedFor
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -31,7 +33,8 @@ Write: TypeAlias = Callable[[Any], str]
 TAG: Final = "is"
 NOTHING: Final = typing.cast("Hashable", type(None))
 MAX_SAFE: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exact
-_NAMED: Final = 256  # assets and markets whose text is kept: a deployment has tens, and every record names some
+_REPEATED: Final = (Asset, Market, Choice)  # what record after record names, and a deployment or a menu has tens of
+_NAMED: Final = 256  # of each, whose text is kept
 _VERSIONS: Final = {version.name: version for version in VERSIONS.values()}
 quoted: Final[Callable[[str], str]] = encode_basestring_ascii  # the text of a text
 _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
@@ -39,8 +42,7 @@ _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allo
 
 def to_text(record: object) -> str:
     """The one text of a record. Raises MalformedRecord on an infinity or a type that has no text."""
-    kind = type(record)
-    return (_WRITERS.get(kind) or _writer(kind))(record)
+    return _WRITERS[type(record)](record)
 
 
 def canonical(content: object) -> str:
@@ -77,11 +79,12 @@ def object_of(texts: Mapping[str, str]) -> str:
 def writer_with(kind: type, name: str) -> Callable[[object, str], str]:
     """Writes records of a kind with one further value among their fields, told already. Raises MalformedRecord."""
     names, shape = _shape(kind, name)
-    fields_before, fields_after = names[: names.index(name)], names[names.index(name) + 1 :]
+    values_of, at = _values_of([one for one in names if one != name]), names.index(name)
 
     def write(record: object, told: str) -> str:
-        before = [to_text(getattr(record, one)) for one in fields_before]
-        return shape % (*before, told, *[to_text(getattr(record, one)) for one in fields_after])
+        texts = [_WRITERS[type(value)](value) for value in values_of(record)]
+        texts.insert(at, told)
+        return shape % tuple(texts)
 
     return write
 
@@ -106,8 +109,12 @@ def _write_float(value: float) -> str:
     return "null" if math.isnan(value) else repr(value)
 
 
+def _write_name(value: Any) -> str:
+    return quoted(value.name)
+
+
 def _write_sequence(values: Sequence[object]) -> str:
-    return f"[{','.join([to_text(value) for value in values])}]"
+    return f"[{','.join([_WRITERS[type(value)](value) for value in values])}]"
 
 
 def _write_mapping(values: Mapping[str, object]) -> str:
@@ -116,24 +123,44 @@ def _write_mapping(values: Mapping[str, object]) -> str:
     return object_of({key: to_text(value) for key, value in values.items()})
 
 
-_WRITERS: Final[dict[type, Write]] = {
-    type(None): lambda _: "null",
-    bool: lambda value: "true" if value else "false",
-    str: quoted,
-    int: _write_int,
-    float: _write_float,
-    bytes: lambda value: f'"{value.hex()}"',
-    tuple: _write_sequence,
-    dict: _write_mapping,
-    Version: lambda version: quoted(version.name),
-}
+def _write_record(values_of: Callable[[object], Sequence[object]], shape: str, value: object) -> str:
+    return shape % tuple([_WRITERS[type(field)](field) for field in values_of(value)])
 
 
-def _writer(kind: type) -> Write:
-    """How values of a type that was not met before are written. Raises MalformedRecord."""
-    write: Write = (lambda value: quoted(value.name)) if issubclass(kind, Enum) else partial(_write_record, *_shape(kind))
-    _WRITERS[kind] = lru_cache(maxsize=_NAMED)(write) if kind in (Asset, Market) else write
-    return _WRITERS[kind]
+class _Writers(dict[type, Write]):
+    """How values are written, by their exact type; of one that was not met before it is worked out. Raises MalformedRecord."""
+
+    def __missing__(self, kind: type) -> Write:
+        if issubclass(kind, Enum):
+            write: Write = _write_name
+        else:
+            names, shape = _shape(kind)
+            write = partial(_write_record, _values_of(names), shape)
+        self[kind] = lru_cache(maxsize=_NAMED)(write) if kind in _REPEATED else write
+        return self[kind]
+
+
+_WRITERS: Final = _Writers(
+    {
+        type(None): lambda _: "null",
+        bool: lambda value: "true" if value else "false",
+        str: quoted,
+        int: _write_int,
+        float: _write_float,
+        bytes: lambda value: f'"{value.hex()}"',
+        tuple: _write_sequence,
+        AskedFor: _write_sequence,
+        dict: _write_mapping,
+        Version: _write_name,
+    }
+)
+
+
+def _values_of(names: Sequence[str]) -> Callable[[object], Sequence[object]]:
+    """Several fields of a record at once."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: [getattr(record, name) for name in names]
 
 
 def _shape(kind: type, *further: str) -> tuple[tuple[str, ...], str]:
@@ -145,10 +172,6 @@ def _shape(kind: type, *further: str) -> tuple[tuple[str, ...], str]:
         raise MalformedRecord(kind="record", why=f"{kind.__name__} has a field {TAG!r}")
     room = dict.fromkeys(names, "%s") | {TAG: quoted(kind.__name__)}
     return tuple(names), f"{{{','.join([f'{quoted(name)}:{room[name]}' for name in sorted(room)])}}}"
-
-
-def _write_record(names: tuple[str, ...], shape: str, value: object) -> str:
-    return shape % tuple([to_text(getattr(value, name)) for name in names])
 
 
 def _name(kind: object) -> str:
@@ -172,7 +195,7 @@ def _reader(kind: Hashable) -> Read:
 def _reader_of_many(origin: object, arguments: tuple[Hashable, ...]) -> Read:
     if origin in (types.UnionType, typing.Union):
         return _read_union(arguments)
-    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+    if origin is Sequence or (origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis):
         return partial(_read_many, _reader(arguments[0]))
     if origin is tuple:
         return partial(_read_each, tuple([_reader(argument) for argument in arguments]))

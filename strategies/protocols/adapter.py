@@ -5,11 +5,15 @@ the oracle in the tests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
 from strategies.domain import Action, Address, Amount, Asset, Entire, Market, MarketAction, Position, Shares
 
 S = TypeVar("S")
+
+ADDRESSES: Final = 1_024  # whose words are remembered: a run's calls name the same few
+WRITTEN: Final = 256  # calls that are remembered: a plan is written where it is made, judged and held against its own bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +161,27 @@ class AddressWord:
     __slots__ = ()
 
     def pack(self, value: int | str) -> bytes:
-        if not isinstance(value, str) or len(value) != 42 or value[:2] != "0x":
+        if not isinstance(value, str):
             raise ValueError(f"{value!r} is no address")
-        word = bytes(12) + bytes.fromhex(value[2:])
-        if len(word) != 32:  # fromhex skips spaces
-            raise ValueError(f"{value!r} is no address")
-        return word
+        return _address_packed(value)
 
     def unpack(self, word: bytes) -> str:
-        if word[:12] != bytes(12):
-            raise ValueError(f"{word.hex()} is no address")
-        return "0x" + word[12:].hex()
+        return _address_unpacked(word)
+
+
+@lru_cache(maxsize=ADDRESSES)
+def _address_packed(value: str) -> bytes:
+    word = bytes(12) + bytes.fromhex(value[2:]) if len(value) == 42 and value[:2] == "0x" else b""
+    if len(word) != 32:  # fromhex skips spaces
+        raise ValueError(f"{value!r} is no address")
+    return word
+
+
+@lru_cache(maxsize=ADDRESSES)
+def _address_unpacked(word: bytes) -> str:
+    if word[:12] != bytes(12):
+        raise ValueError(f"{word.hex()} is no address")
+    return "0x" + word[12:].hex()
 
 
 UINT256: Final = Uint(256)
@@ -178,19 +192,25 @@ ADDRESS: Final = AddressWord()
 class Function:
     """A contract function of static arguments: four bytes, then one word each."""
 
-    __slots__ = ("kinds", "selector", "size")
+    __slots__ = ("_words", "kinds", "selector", "size")
 
     def __init__(self, selector: str, *kinds: Word) -> None:
         self.selector: Final = bytes.fromhex(selector)
         self.kinds: Final = kinds
         self.size: Final = 4 + 32 * len(kinds)
+        self._words: Final = tuple([(kind, 4 + 32 * at) for at, kind in enumerate(kinds)])
 
     def encode(self, *values: int | str) -> bytes:
         """Calldata. Raises ValueError on a value its word cannot carry."""
-        return self.selector + b"".join([kind.pack(value) for kind, value in zip(self.kinds, values, strict=True)])
+        return _calldata(self, *values)
 
     def decode(self, data: bytes) -> tuple[int | str, ...]:
         """The arguments. Raises ValueError on another selector, length or a dirty word, so bytes and meaning are one to one."""
         if len(data) != self.size or data[:4] != self.selector:
             raise ValueError("not this function, or not its length")
-        return tuple([kind.unpack(data[4 + 32 * i : 36 + 32 * i]) for i, kind in enumerate(self.kinds)])
+        return tuple([kind.unpack(data[start : start + 32]) for kind, start in self._words])
+
+
+@lru_cache(maxsize=WRITTEN, typed=True)
+def _calldata(function: Function, *values: int | str) -> bytes:
+    return function.selector + b"".join([kind.pack(value) for kind, value in zip(function.kinds, values, strict=True)])

@@ -58,7 +58,7 @@ def encode(action: Approve | Revoke | Transfer) -> Call:
 def parse(call: Call, assets: Sequence[Asset]) -> Approve | Revoke | Transfer | None:
     """Bytes back to meaning; None for an unlisted token, a value, or one unread byte."""
     asset = next((known for known in assets if known.address == call.target), None)
-    if asset is None or asset.address == NATIVE or call.value_wei:
+    if asset is None or call.target == NATIVE or call.value_wei:
         return None
     if (found := _decoded(APPROVE, call.data)) is not None:
         spender, raw = found
@@ -92,6 +92,8 @@ def _call_of(action: Approve | Revoke | Transfer) -> Call:
 
 
 def _decoded(function: Function, data: bytes) -> tuple[Address, int] | None:
+    if data[:4] != function.selector:
+        return None
     try:
         party, raw = function.decode(data)
     except ValueError:

@@ -17,6 +17,8 @@ from strategies.units import MAX_UINT256, RAY, SECONDS_PER_YEAR, WAD, mul_div_do
 SUPPLY: Final = Function("8b2a4df5", ADDRESS, UINT256, ADDRESS)
 WITHDRAW: Final = Function("69328dec", ADDRESS, UINT256, ADDRESS)
 
+CALLS: Final = {function.selector: function for function in (SUPPLY, WITHDRAW)}
+
 SUPPLY_GAS: Final = 225_000  # as measured for Aave V3, approval included
 WITHDRAW_GAS: Final = 200_000
 
@@ -158,24 +160,25 @@ class RecordedIndexes:
 
     def parse(self, call: Call, account: Address, markets: Sequence[Market]) -> Action | None:
         """The notation read back; None for another beneficiary or one unread byte."""
-        if call.value_wei:
+        function = CALLS.get(call.data[:4])
+        if function is None or call.value_wei:
             return None
-        for function in (SUPPLY, WITHDRAW):
-            try:
-                asset, raw, beneficiary = function.decode(call.data)
-            except ValueError:
-                continue
-            market = next((m for m in markets if m.address == call.target and m.asset.address == asset), None)
-            if market is None or beneficiary != account or raw == 0:
-                return None
-            if function is SUPPLY:
-                return Supply(market, Amount(market.asset, int(raw)))
-            return Withdraw(market, ALL if raw == MAX_UINT256 else Amount(market.asset, int(raw)))
-        return None
+        try:
+            asset, raw, beneficiary = function.decode(call.data)
+        except ValueError:
+            return None
+        market = next((m for m in markets if m.address == call.target and m.asset.address == asset), None)
+        if market is None or beneficiary != account or raw == 0:
+            return None
+        if function is SUPPLY:
+            return Supply(market, Amount(market.asset, int(raw)))
+        return Withdraw(market, ALL if raw == MAX_UINT256 else Amount(market.asset, int(raw)))
 
 
 def index_now_ray(state: RecordedIndex) -> int:
     """Asset per share at the state's time."""
+    if not state.accrued_seconds:
+        return state.index_ray
     growth_ray = RAY + state.supply_rate_ray * state.accrued_seconds // SECONDS_PER_YEAR
     return mul_div_half_up(state.index_ray, growth_ray, RAY)
 

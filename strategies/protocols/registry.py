@@ -72,6 +72,10 @@ ADAPTERS: Final[Mapping[str, Adapter[MarketState]]] = {
 }
 
 
+TOKEN_ACTIONS: Final = (Approve, Revoke, Transfer)
+GRANT_ACTIONS: Final = (RevokeOperator, RevokeToken, RevokePermit, Lockdown)
+
+
 def adapter_of(market: Market) -> Adapter[MarketState]:
     """The adapter of a market; `deployment_from` has refused protocols that have none."""
     return ADAPTERS[market.protocol]
@@ -81,17 +85,6 @@ def idle_assets(deployment: Deployment) -> tuple[Asset, ...]:
     """What can lie idle: every asset but those in which a market counts its shares or debts, because that claim is a position."""
     units = {unit for market in deployment.markets for unit in adapter_of(market).units(market)}
     return tuple([asset for asset in deployment.assets if asset.address not in units])
-
-
-def markets_at(deployment: Deployment, address: Address) -> tuple[Market, ...]:
-    """The markets that have a contract there, in the deployment's order."""
-    return tuple(
-        [
-            market
-            for market in deployment.markets
-            if market.address == address or (market.contracts and address in [pinned for _, pinned in market.contracts])
-        ]
-    )
 
 
 def beside(state: MarketState, touched: MarketState) -> MarketState:
@@ -125,24 +118,23 @@ def _inner(state: MarketState) -> tuple[MarketState, ...]:
 
 def encode(action: Action, account: Address) -> tuple[Call, ...]:
     """The calls of any action. Raises UnknownCall."""
-    match action:
-        case Approve() | Revoke() | Transfer():
-            return (erc20.encode(action),)
-        case RevokeOperator() | RevokeToken() | RevokePermit() | Lockdown():
-            return (grants.encode(action),)
-        case _:
-            return adapter_of(action.market).encode(action, account)
+    if isinstance(action, TOKEN_ACTIONS):
+        return (erc20.encode(action),)
+    if isinstance(action, GRANT_ACTIONS):
+        return (grants.encode(action),)
+    return adapter_of(action.market).encode(action, account)
 
 
 def parse(call: Call, account: Address, deployment: Deployment) -> Action | None:
     """Bytes back to meaning, by whichever adapter reads them whole; None where none does."""
-    if (action := erc20.parse(call, deployment.assets) or grants.parse(call, deployment)) is not None:
-        return action
-    by_protocol: dict[str, list[Market]] = {}
-    for market in markets_at(deployment, call.target):
-        by_protocol.setdefault(market.protocol, []).append(market)
-    found = [ADAPTERS[name].parse(call, account, markets) for name, markets in by_protocol.items()]
-    return next((action for action in found if action is not None), None)
+    if (own := erc20.parse(call, deployment.assets) or grants.parse(call, deployment)) is not None:
+        return own
+    markets = deployment.markets_at.get(call.target, ())
+    for protocol in dict.fromkeys([market.protocol for market in markets]):
+        there = [market for market in markets if market.protocol == protocol]
+        if (action := ADAPTERS[protocol].parse(call, account, there)) is not None:
+            return action
+    return None
 
 
 def deployment_from(content: Mapping[str, Any]) -> Deployment:

@@ -64,7 +64,7 @@ def test_usdc_of_march_2023_has_its_low_and_its_hour_as_published() -> None:
 def test_usdc_of_march_2023_has_two_oracles_and_one_of_them_is_blind() -> None:
     tape = usdc_of_march_2023()
     low = int(tape.price_usd_e8[:, 0].argmin())
-    blind, seeing = (tape.states.state(low, tape.market_rows[market]) for market in ("aave-v2:USDC", "aave-v3:USDC"))
+    blind, seeing = (tape.states.state(low, tape.deployment.places[market]) for market in ("aave-v2:USDC", "aave-v3:USDC"))
     assert isinstance(blind, RecordedIndex) and blind.price_usd_e8 == USD_E8
     assert isinstance(seeing, RecordedIndex) and seeing.price_usd_e8 == tape.price_usd_e8[low, 0] < 0.9 * USD_E8
 

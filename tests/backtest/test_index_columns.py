@@ -1,5 +1,6 @@
 """States out of columns: to the nearest whole, and the same whatever was asked before."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backtest.index_columns import index_columns, nearest
+from backtest.world import reading_at
 from strategies.errors import BadTape
 from strategies.units import RAY, WAD
 from tests import worlds
 from tests.backtest.recorded import tape
+from tests.wallets import cases
 
 NOT_SAID = float("nan")
 
@@ -49,3 +52,17 @@ def test_refuses_a_tape_whose_states_are_anything_else() -> None:
     assert index_columns(tape([[0.02, 0.03]])) is not None
     with pytest.raises(BadTape):
         index_columns(worlds.tape([[worlds.Said(0.02), None]]))
+
+
+@given(
+    rates=st.lists(st.lists(st.sampled_from([0.02, NOT_SAID]), min_size=2, max_size=2), min_size=1, max_size=4), data=st.data()
+)
+def test_a_row_prices_what_its_states_would_price(rates: list[list[float]], data: st.DataObject) -> None:
+    said = data.draw(st.lists(st.sampled_from([0, 99_000_000, 10**8]), min_size=2 * len(rates), max_size=2 * len(rates)))
+    quoted = data.draw(st.lists(st.sampled_from([0, 10**8]), min_size=2 * len(rates), max_size=2 * len(rates)))
+    columns = {"oracle_usd_e8": np.array(said).reshape(-1, 2), "price_usd_e8": np.array(quoted).reshape(-1, 2)}
+    recorded, row = tape(rates, **columns), data.draw(st.integers(0, len(rates) - 1))
+    lazily = reading_at(recorded, row)
+    whole = replace(lazily, states=tuple(lazily.states))
+    one, other = (cases.case((), seen=seen, deployment=recorded.deployment) for seen in (lazily, whole))
+    assert dict(one.prices) == dict(other.prices)

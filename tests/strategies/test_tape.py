@@ -5,7 +5,8 @@ import pytest
 
 from strategies.errors import BadTape, UnknownMarket
 from strategies.protocols.recorded_index import RecordedIndex
-from strategies.tape import Observation, tape_of
+from strategies.protocols.registry import MarketState
+from strategies.tape import AskedFor, Observation, tape_of
 from tests import worlds
 from tests.worlds import ACCOUNT, DEPLOYMENT, ONE, USDC, Said
 
@@ -63,3 +64,24 @@ def test_a_market_of_another_deployment_is_unknown() -> None:
     stranger = worlds.Market("else:USDC", "recorded_index", "0x" + "09" * 20, USDC)
     with pytest.raises(UnknownMarket):
         worlds.look(worlds.tape([[Said(0.03), None]]), worlds.idle()).state(stranger)
+
+
+def test_a_state_that_is_asked_for_is_made_once_and_no_other_is() -> None:
+    read, asked = worlds.reading(1, [Said(0.03), None]).states, list[int]()
+
+    def find(at: int) -> MarketState | None:
+        asked.append(at)
+        return read[at]
+
+    states = AskedFor(find, 2)
+    assert (states[1], states[1], len(states), asked) == (None, None, 2, [1])
+    assert states == read and read == states and hash(states) == hash(read)
+    assert asked == [1, 0]
+    assert (states[:1], list(states), asked) == (read[:1], list(read), [1, 0])
+    assert states != AskedFor(lambda _: None, 2) and states != read[:1] and states != 2
+
+
+@pytest.mark.parametrize("at", [-1, 2])
+def test_a_state_that_does_not_exist_is_refused(at: int) -> None:
+    with pytest.raises(IndexError):
+        AskedFor(lambda _: None, 2)[at]

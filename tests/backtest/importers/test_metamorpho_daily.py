@@ -86,7 +86,7 @@ def test_the_real_file_shows_what_its_description_lists() -> None:
         later < before for vault in vaults for before, later in zip(vault.price_ray, vault.price_ray[1:], strict=False)
     )
     tape, report = imported("metamorpho-daily", folder, "USDC")
-    at = tape.market_rows["gauntlet-usdc-core-0x8eb67a50"]
+    at = tape.deployment.places["gauntlet-usdc-core-0x8eb67a50"]
     index = index_columns(tape)
     grown = index.index_ray(53, at) / index.index_ray(1, at)
     assert grown ** (365 / 52) - 1 == pytest.approx(0.068, abs=0.002)
@@ -97,7 +97,7 @@ def test_the_real_file_shows_what_its_description_lists() -> None:
 def test_the_real_vault_that_doubles_in_a_day_is_never_ranked() -> None:
     folder = shared("metamorpho-daily")
     tape, report = imported("metamorpho-daily", folder, "USDC@42161")
-    at = tape.market_rows["abrc-0x6ed386ee"]
+    at = tape.deployment.places["abrc-0x6ed386ee"]
     rates = tape.supply_apr[tape.fresh[:, at], at]
     assert rates.max() < 0.5 and np.isnan(tape.supply_apr[-7:, at]).all()
     assert said(report)["abrc-0x6ed386ee", Mark.SPIKE] == 7
@@ -108,5 +108,5 @@ def test_the_real_tests_and_toys_are_marked_and_never_ranked() -> None:
     tape, report = imported("metamorpho-daily", folder, "USDC")
     dust = {subject.split("-0x")[0] for subject, mark in said(report) if mark is Mark.DUST}
     assert {"deployer", "rimu-usdc", "dream-charity-vault"} <= dust and not dust & {"gauntlet-usdc-core", "mev-capital-usdc"}
-    assert not tape.fresh[:, tape.market_rows["deployer-0xd50b9bbf"]].any()
+    assert not tape.fresh[:, tape.deployment.places["deployer-0xd50b9bbf"]].any()
     assert tape.supply_apr[tape.fresh].max() < 0.4

@@ -70,7 +70,7 @@ def test_the_real_file_shows_what_its_description_lists() -> None:
     folder = shared("yearn-v2-monthly")
     assert len(read(folder)) == 119
     tape, report = imported("yearn-v2-monthly", folder, "USDC")
-    at = next(at for market, at in tape.market_rows.items() if market.startswith("yvusdc-0-3-0"))
+    at = next(at for market, at in tape.deployment.places.items() if market.startswith("yvusdc-0-3-0"))
     index = index_columns(tape)
     fall = [index.index_ray(row, at) / index.index_ray(row - 1, at) - 1 for row in range(2, len(tape))]
     assert min(fall) == pytest.approx(-0.00064, abs=0.00001) and said(report)[tape.deployment.markets[at].id, Mark.LOSS] == 1

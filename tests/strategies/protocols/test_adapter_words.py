@@ -107,3 +107,21 @@ def test_refuses_dirty_words() -> None:
 def test_refuses_too_few_arguments() -> None:
     with pytest.raises(ValueError, match="shorter"):
         EVERYTHING.encode("0x" + "be" * 20)
+
+
+def test_a_call_that_is_remembered_lends_its_bytes_to_no_other_kind_of_value() -> None:
+    """1, 1.0 and True are one key to a dictionary; only the first two digits of a word tell them apart."""
+    function = Function("8b2a4df5", UINT256)
+    assert function.encode(1) == function.encode(1) == bytes.fromhex("8b2a4df5") + (1).to_bytes(32, "big")
+    with pytest.raises(ValueError, match="no uint256"):
+        function.encode(1.0)  # type: ignore[arg-type]
+    assert Function("69328dec", UINT256).encode(1)[:4] == bytes.fromhex("69328dec")
+
+
+@given(st.binary(min_size=20, max_size=20), st.binary(min_size=12, max_size=12))
+def test_an_address_that_is_remembered_is_still_refused_with_dirt_before_it(address: bytes, dirt: bytes) -> None:
+    text = "0x" + address.hex()
+    assert ADDRESS.unpack(ADDRESS.pack(text)) == text
+    if any(dirt):
+        with pytest.raises(ValueError, match="no address"):
+            ADDRESS.unpack(dirt + address)

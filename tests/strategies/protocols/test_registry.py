@@ -133,10 +133,10 @@ def test_an_exchange_without_its_other_token_is_a_malformed_deployment() -> None
 
 
 def test_markets_stand_at_their_address_and_at_each_of_their_contracts() -> None:
-    assert registry.markets_at(DEPLOYMENT, RECORDED.address) == (RECORDED,)
+    assert DEPLOYMENT.markets_at[RECORDED.address] == (RECORDED,)
     for market in DEPLOYMENT.markets:
         for address in (market.address, *[pinned for _, pinned in market.contracts]):
             there = [one for one in DEPLOYMENT.markets if address in (one.address, *dict(one.contracts).values())]
-            assert registry.markets_at(DEPLOYMENT, address) == tuple(there)
+            assert DEPLOYMENT.markets_at[address] == tuple(there)
             assert market in there
-    assert registry.markets_at(DEPLOYMENT, STRANGER) == ()
+    assert STRANGER not in DEPLOYMENT.markets_at
