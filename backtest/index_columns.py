@@ -67,8 +67,11 @@ class IndexColumns:
     def oracles_usd_e8(self, row: int) -> list[int]:
         """What each market's own oracle says; 0 where it says nothing, and before the market first spoke."""
         said = self._said_row[:, row]
-        said_usd_e8: list[int] = np.where(said < 0, 0, self._oracle_usd_e8[said, self._places]).tolist()
-        return said_usd_e8
+        said_usd_e8 = self._oracle_usd_e8[said, self._places]
+        if said.min() < 0:
+            said_usd_e8 = np.where(said < 0, 0, said_usd_e8)
+        listed: list[int] = said_usd_e8.tolist()
+        return listed
 
     def state(self, row: int, market: int) -> RecordedIndex | None:
         """The market at a row; None before it first spoke."""

@@ -14,6 +14,7 @@ from backtest.engine import run
 from backtest.impact import THINNED, Impact
 from backtest.importers.defects import ImportReport
 from backtest.metrics import Curve, Figures, curve_of, figures_of
+from backtest.prepared import Prepared
 from backtest.runs import Run, RunSettings
 from backtest.saved_tapes import Saved
 from backtest.scenario import Synthetic
@@ -165,11 +166,13 @@ def study(tape: Tape, asset: Asset, terms: Terms, origin: Origin) -> Study:
         terms={market.id: terms.of_markets[market.id] for market in markets if market.id in terms.of_markets},
     )
 
+    prepared = Prepared(tape)
+
     def held_against(name: str, strategy: Strategy, most_moves: int | None) -> Result:
-        return _result(tape, replace(settings, name=name, decide=_benchmark(asset, name, strategy), most_moves=most_moves))
+        return _result(prepared, replace(settings, name=name, decide=_benchmark(asset, name, strategy), most_moves=most_moves))
 
     return Study(
-        main=_result(tape, settings),
+        main=_result(prepared, settings),
         equal_weight=held_against("equal weight", EqualWeight(asset, SECONDS_PER_DAY), None),
         holds=tuple(held_against(f"hold {m.id}", Hold(asset, HOUR, m.id), 1) for m in markets),
         idle=held_against("idle", Idle(asset, HOUR), 0),
@@ -264,7 +267,8 @@ def _benchmark(asset: Asset, name: str, strategy: Strategy) -> DecideSettings:
     return DecideSettings(asset, Menu(((name, strategy),), ("unrestrained",)), gate)
 
 
-def _result(tape: Tape, settings: RunSettings) -> Result:
-    finished = run(tape, settings)
-    curve = curve_of(finished)
+def _result(prepared: Prepared, settings: RunSettings) -> Result:
+    finished = run(prepared.tape, settings, prepared)
+    sizes = None if settings.impact is None else prepared.own_size(settings.decide.asset, settings.impact)
+    curve = curve_of(finished, sizes)
     return Result(finished, curve, figures_of(finished, curve))

@@ -145,14 +145,17 @@ class Ledger:
 def accruals(ledger: Ledger, portfolio: Portfolio, reading: Reading, deployment: Deployment) -> tuple[Entry, ...]:
     """The interest of every claim up to a reading. Raises IncompleteRead where a claim's market could not be read."""
     entries = []
-    for market, state in zip(deployment.markets, reading.states, strict=True):
-        held = portfolio.position(market)
-        if state is None and not held.is_empty:
+    claims = {held.market.id: held for held in portfolio.positions}
+    for at, market in enumerate(deployment.markets):
+        held, booked_raw = claims.get(market.id), ledger.balance_raw(market_account(market), market.asset)
+        if held is None and not booked_raw:
+            continue
+        state = reading.states[at]
+        if state is None and held is not None and not held.is_empty:
             raise IncompleteRead(f"{market.id} holds a claim and could not be read")
         if state is None:
             continue  # an unread claim is not a claim of nothing: what is booked stands
-        value_raw = adapter_of(market).value_raw(state, held)
-        booked_raw = ledger.balance_raw(market_account(market), market.asset)
+        value_raw = adapter_of(market).value_raw(state, held) if held is not None else 0
         if value_raw != booked_raw:
             entries.append(accrual(market, booked_raw=booked_raw, value_raw=value_raw, timestamp=reading.timestamp))
     return tuple(entries)

@@ -8,9 +8,15 @@ import typer
 from agent.cli.options import CONFIG, Config, Json
 
 # What a run is asked, the same for `run`, `sweep` and `walk-forward`.
-Tape = Annotated[Optional[Path], typer.Option(help="A saved tape, as `data import` and `data record` write it.")]  # noqa: UP045
-Data = Annotated[
+Tape = Annotated[
     Optional[Path],  # noqa: UP045  (typer reads this annotation at run time)
+    typer.Option(
+        help="A saved tape, as `data import` and `data record` write it; a terms.json in its folder says when its markets take "
+        "deposits and how late they pay."
+    ),
+]
+Data = Annotated[
+    Optional[Path],  # noqa: UP045
     typer.Option(help="A folder of recorded Aave rates. Without --data, --tape or --crisis: a seeded synthetic tape."),
 ]
 Gas = Annotated[Optional[Path], typer.Option(help="A folder of recorded gas prices; goes with --data.")]  # noqa: UP045

@@ -79,10 +79,10 @@ def sweep(asked: Asked, wanted: Wanted, *, exact: int | None, as_json: bool) -> 
         tables.say(f"{int(screen.departed.sum())} sets met what floating point cannot settle, and were run exactly", "dim")
     with waiting("weighing", is_hidden=as_json):
         swept = weighed(ready.study, ready.job, ready.header, rows, wanted.out / TRIALS)
-        files = export.write(swept, wanted.out)
-    cautions = _cautions(swept)
+        cautions = _cautions(swept)
+        files = export.write(swept, cautions, wanted.out)
     if as_json:
-        tables.say_json({**export.content_of(swept), "cautions": list(cautions), "files": [str(path) for path in files]})
+        tables.say_json({**export.content_of(swept, cautions), "files": [str(path) for path in files]})
         return
     _tell(swept, cautions, files)
 

@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backtest.evidence.statement import for_programs
@@ -16,13 +16,13 @@ EXACT, ESTIMATED = "exact", "estimated"
 LEFT_OUT = ("our own size", "the rounding of the contracts", "the guard")
 
 
-def write(swept: Swept, folder: Path) -> tuple[Path, ...]:
+def write(swept: Swept, cautions: Sequence[str], folder: Path) -> tuple[Path, ...]:
     """`sets.csv`, `sweep.json` and `heat-*.svg`; pictures of an earlier sweep in the folder are taken away."""
     for old in folder.glob("heat-*.svg"):
         old.unlink()
     written = [
         _put(folder / "sets.csv", table_of(swept)),
-        _put(folder / "sweep.json", json.dumps(content_of(swept), indent=1) + "\n"),
+        _put(folder / "sweep.json", json.dumps(content_of(swept, cautions), indent=1) + "\n"),
     ]
     known = [row for row in swept.rows if math.isfinite(row.apy)]
     points = [Point(dict(row.parameters), row.apy - swept.equal_weight_apy) for row in known]
@@ -48,11 +48,12 @@ def table_of(swept: Swept) -> str:
     return text.getvalue()
 
 
-def content_of(swept: Swept) -> Mapping[str, object]:
-    """The sweep for programs. Whole base units are texts; what is unknown is null."""
+def content_of(swept: Swept, cautions: Sequence[str]) -> Mapping[str, object]:
+    """The sweep for programs, with what a reader should beware of. Whole base units are texts; what is unknown is null."""
     selection, results = swept.selection, swept.study.results[1:]
     return {
         "sweep": dict(swept.header),
+        "cautions": list(cautions),
         "sets": len(swept.rows),
         EXACT: sum(row.exact is not None for row in swept.rows),
         ESTIMATED: sum(row.exact is None for row in swept.rows),

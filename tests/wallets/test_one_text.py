@@ -24,6 +24,7 @@ from tests.wallets.test_wire import assets, decisions, deployments, portfolios, 
 from tests.worlds import ONE
 from wallets import journal, wire
 from wallets.ledger import Entry, moved
+from wallets.wallet import Approved, approval_digest
 
 amounts_moved = st.builds(moved, st.integers(0, 2**40), words, st.just(usdc(3)), giver=words, taker=words)
 
@@ -172,3 +173,30 @@ def test_rows_told_together_are_told_as_they_would_be_one_by_one(said: list[list
         seen = worlds.look(tape, worlds.idle(), row=row)
         told = journal.observation_text(prepared.sight(row, rows[row : row + 2]), "", journal.held_text(seen.portfolio), None)
         assert told == observation_plainly(seen, "")
+
+
+@given(verdicts.filter(lambda verdict: isinstance(verdict, Approved)), words, words, st.integers())
+def test_what_an_approval_covers_is_digested_as_its_plain_values_would_be(
+    verdict: Approved, account: str, policy_digest: str, chain_id: int
+) -> None:
+    effects = verdict.effects
+    done = [[call.target, call.data.hex(), str(call.value_wei)] for call in verdict.calls]
+    shown = [
+        [[change.unit, change.symbol, str(change.delta_raw)] for change in effects.changes],
+        [[left.token, left.spender, str(left.raw)] for left in effects.allowances],
+        effects.gas_used,
+        effects.block,
+        effects.timestamp,
+        effects.unexpected,
+    ]
+    content = [chain_id, account, done, shown, verdict.intent, policy_digest, verdict.expiry]
+    text = json.dumps(content, separators=(",", ":"))
+    assert hashlib.sha256(text.encode()).hexdigest() == approval_digest(
+        chain_id=chain_id,
+        account=account,
+        calls=verdict.calls,
+        effects=effects,
+        intent=verdict.intent,
+        policy_digest=policy_digest,
+        expiry=verdict.expiry,
+    )
