@@ -20,6 +20,7 @@ from backtest.saved_tapes import Saved
 from backtest.scenario import Synthetic
 from backtest.study import Study
 from backtest.tables import outcome, spell
+from backtest.terms import content_of as terms_content
 from backtest.weighed import Weighed
 from wallets.policy import policy_digest
 
@@ -103,7 +104,7 @@ def _content(weighed: Weighed, book_file: str) -> dict[str, object]:
             "latency_rows": settings.latency_rows,
             "latency_seconds": settings.latency_seconds,
             "own_impact": settings.impact is not None,
-            "terms": {name: asdict(said) for name, said in settings.terms.items()},
+            "terms": {name: terms_content(said) for name, said in settings.terms.items()},
             "policy_digest": None if settings.policy is None else policy_digest(settings.policy),
         },
         "results": {result.name: asdict(result.figures) | {"journal_head": result.run.journal.head} for result in study.results},

@@ -10,6 +10,7 @@ import numpy as np
 from backtest import charts, hindsight, tables
 from backtest.charts import Chart, Series
 from backtest.crises import Crisis
+from backtest.impact import Impact
 from backtest.importers.defects import ImportReport
 from backtest.metrics import drawdowns, longest_under_water, share_values
 from backtest.numerals import cut, fine_percent, gained, percent, points, quantity, whole_percent
@@ -44,6 +45,10 @@ EXACT: Final = "<b>As exact as its rows.</b> What happened between two rows and 
 OWN_SIZE: Final = (
     "<b>Our own size</b> is counted as thinning alone: interest is shared with what we supply. That others come or leave because "
     "of us is not."
+)
+OWN_CURVES: Final = (
+    "<b>Our own size</b> is counted as thinning and, in {markets}, whose borrow curves are known, as what borrowers pay less. "
+    "That others come or leave because of us is not."
 )
 NO_OWN_SIZE: Final = (
     "<b>No effect of our own size.</b> Recorded rates do not fall when we arrive: the larger the sum, the kinder this result."
@@ -174,6 +179,12 @@ def decisions(study: Study) -> str:
     )
 
 
+def _own_size(impact: Impact | None) -> str:
+    if impact is None:
+        return NO_OWN_SIZE
+    return OWN_CURVES.format(markets=escape(", ".join([name for name, _ in impact.curves]))) if impact.curves else OWN_SIZE
+
+
 def caveats(study: Study) -> str:
     """What a reader must not conclude."""
     settings = study.main.run.settings
@@ -182,7 +193,7 @@ def caveats(study: Study) -> str:
         rows += f" and {settings.latency_seconds:,} s later at least"
     if delay_seconds(settings.terms, settings.terms):
         rows += ", and not before every market it leaves has paid"
-    first = (EXACT if is_exact(study.main.run.tape) else NOT_EXACT, NO_OWN_SIZE if settings.impact is None else OWN_SIZE)
+    first = (EXACT if is_exact(study.main.run.tape) else NOT_EXACT, _own_size(settings.impact))
     said = [*first, *[text.format(rows=rows) for text in CAVEATS]]
     return f'<h2>What this does not show</h2><ul class="plain">{"".join(f"<li>{text}</li>" for text in said)}</ul>'
 

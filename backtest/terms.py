@@ -1,27 +1,40 @@
-"""What a market asks of those who come and go besides its liquidity: a delay before money leaves, and times at which nobody may
-come in or out. Refuses a run through a market whose delay nobody recorded, and a file that says anything else."""
+"""What a market asks of those who come and go besides its liquidity: a delay before money leaves, times at which nobody may come
+in or out, and what borrowers pay at a utilisation. Refuses a run through a market whose delay nobody recorded, and a file that
+says anything else."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from strategies.domain import Deployment
 from strategies.errors import BadTape, SettingsError
+from strategies.protocols.recorded_index import Kinked
+from strategies.units import RAY
 from wallets.files import record_of
 
 Window = tuple[int, int | None]  # from, to (Unix seconds, the end left out; None: not yet open again)
 FILE: Final = "terms.json"  # beside a saved tape: {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], ...}}
+CURVE: Final = "borrow_curve"
 NAMED: Final = 6  # markets in a refusal
+MOST_RAY: Final = 100 * RAY  # of a rate: 10,000 % a year is no curve
+DIGITS: Final = re.compile("[0-9]{1,30}")
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a vault's source says about coming in and going out."""
+    """What a market's source says about coming in and going out, and of its borrow curve where that is known."""
 
     redeem_delay_seconds: int | None  # 0: at once; None: later, and nobody recorded how much
     deposit_closed: tuple[Window, ...]
     redeem_closed: tuple[Window, ...] = ()
+    borrow_curve: Kinked | None = None
+
+    @property
+    def binds(self) -> bool:
+        """Whether anybody ever waits for them."""
+        return self.redeem_delay_seconds != 0 or bool(self.deposit_closed or self.redeem_closed)
 
 
 def terms_in(text: str, deployment: Deployment) -> dict[str, Terms]:
@@ -38,7 +51,19 @@ def terms_in(text: str, deployment: Deployment) -> dict[str, Terms]:
 
 def text_of(terms: Mapping[str, Terms]) -> str:
     """What `terms_in` reads back."""
-    return json.dumps({name: asdict(said) for name, said in terms.items()}, indent=1) + "\n"
+    return json.dumps({name: content_of(said) for name, said in terms.items()}, indent=1) + "\n"
+
+
+def content_of(terms: Terms) -> dict[str, Any]:
+    """A market's terms as a file says them; a curve only where it is known."""
+    content = asdict(terms)
+    curve = content.pop(CURVE)
+    return content if curve is None else content | {CURVE: {part: str(ray) for part, ray in curve.items()}}
+
+
+def curves_of(terms: Mapping[str, Terms]) -> tuple[tuple[str, Kinked], ...]:
+    """The borrow curves that are known, by market id."""
+    return tuple([(name, said.borrow_curve) for name, said in terms.items() if said.borrow_curve is not None])
 
 
 def summary(terms: Mapping[str, Terms]) -> str:
@@ -90,8 +115,22 @@ def _terms(name: str, said: Any) -> Terms:
     delay = said["redeem_delay_seconds"]
     if delay is not None and (type(delay) is not int or delay < 0):
         raise BadTape(f"{name}: redeem_delay_seconds {json.dumps(delay)} is no whole number of seconds")
-    closed = [_windows(f"{name}: {way}", said.get(way, [])) for way in ("deposit_closed", "redeem_closed")]
-    return Terms(delay, *closed)
+    deposits, withdrawals = [_windows(f"{name}: {way}", said.get(way, [])) for way in ("deposit_closed", "redeem_closed")]
+    return Terms(delay, deposits, withdrawals, _curve(name, said[CURVE]) if CURVE in said else None)
+
+
+def _curve(name: str, said: Any) -> Kinked:
+    parts = [field.name for field in fields(Kinked)]
+    if not isinstance(said, dict) or said.keys() != set(parts):
+        raise BadTape(f"{name}: {CURVE} says {', '.join(parts)}, and nothing else")
+    for part in parts:
+        if not isinstance(said[part], str) or not DIGITS.fullmatch(said[part]) or int(said[part]) > MOST_RAY:
+            why = f"is no text of a whole number up to {MOST_RAY}"  # a text, because most JSON readers round so many digits
+            raise BadTape(f"{name}: {part} {json.dumps(said[part])} {why}")
+    curve = Kinked(**{part: int(said[part]) for part in parts})
+    if not 0 < curve.optimal_ray < RAY:
+        raise BadTape(f"{name}: optimal_ray {curve.optimal_ray} is not between 0 and {RAY}")
+    return curve
 
 
 def _windows(name: str, said: Any) -> tuple[Window, ...]:
@@ -111,10 +150,12 @@ def _is_window(said: Any) -> bool:
 
 
 def _told(said: Terms) -> str:
-    delay = said.redeem_delay_seconds
+    delay, closed, curve = said.redeem_delay_seconds, "", ""
+    if said.deposit_closed or said.redeem_closed:
+        closed = f", is closed to deposits {len(said.deposit_closed)} times and to withdrawals {len(said.redeem_closed)} times"
+    if said.borrow_curve is not None:
+        at = [said.borrow_curve.borrow_ray(usage_ray) / RAY for usage_ray in (0, said.borrow_curve.optimal_ray, RAY)]
+        curve = f", charges {at[0]:.2%}, {at[1]:.2%} at {said.borrow_curve.optimal_ray / RAY:.0%} lent out and {at[2]:.2%} at all"
     if delay is None:
-        return "pays later, and nobody recorded how much"
-    pays = f"pays {delay / 3_600:g} h after it is asked" if delay else "pays at once"
-    if not said.deposit_closed and not said.redeem_closed:
-        return pays
-    return f"{pays}, is closed to deposits {len(said.deposit_closed)} times and to withdrawals {len(said.redeem_closed)} times"
+        return f"pays later, and nobody recorded how much{curve}"
+    return f"{f'pays {delay / 3_600:g} h after it is asked' if delay else 'pays at once'}{closed}{curve}"

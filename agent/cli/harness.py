@@ -12,7 +12,7 @@ Tape = Annotated[
     Optional[Path],  # noqa: UP045  (typer reads this annotation at run time)
     typer.Option(
         help="A saved tape, as `data import` and `data record` write it; a terms.json in its folder says when its markets take "
-        "deposits and how late they pay."
+        "deposits, how late they pay, and what borrowers are charged."
     ),
 ]
 Data = Annotated[

@@ -83,7 +83,7 @@ def refusal(settings: RunSettings) -> str:
         (not knows(settings.decide.menu.overlays(stance)), f"{stance} has an overlay whose limits are not known in advance"),
         (settings.most_moves is not None, "the run ends after a number of moves"),
         (settings.impact is not None, "our own size is counted, which every set has another of"),
-        (bool(settings.terms), "a market has terms of its own for coming in and going out"),
+        (any(said.binds for said in settings.terms.values()), "a market has terms of its own for coming in and going out"),
         (bool(settings.opening.positions), "the run begins with claims"),
     )
     return next((why for refused, why in reasons if refused), "")

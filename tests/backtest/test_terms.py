@@ -1,7 +1,8 @@
 """Coming in and going out: delays, closed times, dear blocks and drained markets; what waits, why, and for how long."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from backtest.runs import Run, RunSettings
 from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Terms as StudyTerms
 from backtest.study import rotation, study
-from backtest.terms import Terms, closed_entry, closed_exit, delay_seconds, summary, terms_in
+from backtest.terms import Terms, closed_entry, closed_exit, curves_of, delay_seconds, summary, terms_in, text_of
 from strategies.catalogue import Menu
 from strategies.decide import DecideSettings
 from strategies.errors import BadTape
+from strategies.protocols.recorded_index import Kinked
 from strategies.tape import Tape
 from strategies.units import GWEI
 from tests.backtest.recorded import MARKETS, START, USDC, tape
@@ -189,3 +191,41 @@ def test_latency_has_no_default_and_a_study_of_none_is_refused() -> None:
     with pytest.raises(BadTape, match="0 rows of latency are too few"):
         study(whole, asset, StudyTerms(cash=1, latency_rows=0, decide_for=rotation), Synthetic(7))  # type: ignore[arg-type]
     assert study(whole, asset, StudyTerms(cash=1, latency_rows=1, decide_for=rotation), Synthetic(7)).main.run.settings.impact  # type: ignore[arg-type]
+
+
+CURVE = Kinked(optimal_ray=9 * 10**26, base_ray=0, slope1_ray=55 * 10**24, slope2_ray=4 * 10**26)
+
+
+def test_terms_are_read_back_as_they_were_written() -> None:
+    said = {ONE: Terms(None, ((1, 2), (5, None))), TWO: Terms(0, (), ((3, 4),), CURVE)}
+    assert terms_in(text_of(said), recorded().deployment) == said
+    assert "borrow_curve" not in text_of({ONE: Terms(0, ())})
+    assert curves_of(said) == ((TWO, CURVE),)
+
+
+def test_a_curve_is_told_by_what_it_charges_and_makes_nobody_wait() -> None:
+    assert (
+        summary({ONE: Terms(0, (), (), CURVE)}) == f"{ONE} pays at once, charges 0.00%, 5.50% at 90% lent out and 45.50% at all"
+    )
+    assert not Terms(0, (), (), CURVE).binds
+    assert all(said.binds for said in (Terms(1, ()), Terms(None, ()), Terms(0, ((1, 2),)), Terms(0, (), ((1, 2),))))
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "why"),
+    [
+        ("optimal_ray", "0", "optimal_ray 0 is not between"),
+        ("optimal_ray", str(10**27), "is not between 0 and"),
+        ("base_ray", 0, "base_ray 0 is no text of a whole number"),
+        ("slope1_ray", "-1", "is no text of a whole number"),
+        ("slope1_ray", "1.5", "is no text of a whole number"),
+        ("slope2_ray", str(10**29 + 1), "up to 100000000000000000000000000000"),
+        ("slope3_ray", "1", "says optimal_ray, base_ray, slope1_ray, slope2_ray, and nothing else"),
+    ],
+)
+def test_a_curve_that_says_anything_else_is_refused(part: str, said: object, why: str) -> None:
+    curve = {name: str(ray) for name, ray in asdict(CURVE).items()}
+    good, bad = ({ONE: {"redeem_delay_seconds": 0, "borrow_curve": told}} for told in (curve, curve | {part: said}))
+    assert terms_in(json.dumps(good), recorded().deployment)[ONE].borrow_curve == CURVE
+    with pytest.raises(BadTape, match=why):
+        terms_in(json.dumps(bad), recorded().deployment)
