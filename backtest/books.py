@@ -4,50 +4,54 @@ come out to the unit."""
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from backtest.movers import cycle_of
-from backtest.prepared import Prepared
 from backtest.runs import LIQUIDATION, Liquidation, Segment, Step
 from backtest.world import reading_at
 from strategies.domain import Address, Portfolio
-from strategies.tape import Observation
+from strategies.tape import Tape
 from wallets import journal, wire
 from wallets.journal import Journal
 from wallets.ledger import Entry, Ledger, accruals, entries_of, market_account, moved, opening, reconcile
 
-TOGETHER: Final = 64  # decision rows written down at once, which costs half as much as one by one
+TOGETHER: Final = 64  # steps written down at once, which takes a third less than one by one
 
 
 class Books:
     """The books of a judged run."""
 
-    def __init__(self, prepared: Prepared, rows: Sequence[int], account: Address, portfolio: Portfolio) -> None:
-        self._prepared: Final = prepared
-        self._tape: Final = prepared.tape
-        self._rows: Final = rows
+    def __init__(self, tape: Tape, account: Address, portfolio: Portfolio) -> None:
+        self._tape: Final = tape
         self._account: Final = account
         self.journal: Final = Journal()
-        self.ledger: Final = Ledger(opening(portfolio, int(self._tape.timestamp[0])))
+        self.ledger: Final = Ledger(opening(portfolio, int(tape.timestamp[0])))
         self._held, self._held_text = portfolio, journal.held_text(portfolio)
-        self._taken: Final = list[tuple[int, Step]]()
+        self._taken: Final = list[Step]()
         self._liquidated = 0
         self._interest_row = -1  # up to which interest is booked because a liquidation followed
 
-    def record(self, at: int, step: Step) -> None:
-        """Take down the step of a decision row; written with others, in their order, before anything else is booked."""
-        self._taken.append((at, step))
+    def record(self, step: Step) -> None:
+        """Take a step down; written with others, in their order, before anything else is booked."""
+        self._taken.append(step)
         if len(self._taken) == TOGETHER:
             self._write()
 
     def _write(self) -> None:
         """Write the steps down as the graph's record node does, and post what moved."""
-        for at, step in self._taken:
-            self._write_step(at, step)
+        sights = sights_at(self._tape, [step.seen.row for step in self._taken])
+        for step, sight in zip(self._taken, sights, strict=True):
+            self._write_step(step, sight)
         self._taken.clear()
 
-    def _write_step(self, at: int, step: Step) -> None:
+    def _write_step(self, step: Step, sight: str) -> None:
         seen, cycle, timestamp = step.seen, cycle_of(step.seen), step.seen.timestamp
-        lines = [("observation", timestamp, self._observed(at, seen, cycle))]
-        lines.append(("decision", timestamp, journal.record_text(step.decision, cycle)))
+        if seen.portfolio is not self._held:  # what is held stays the same from one move to the next, and is told once
+            self._held, self._held_text = seen.portfolio, journal.held_text(seen.portfolio)
+        lines = [
+            ("observation", timestamp, journal.observation_text(sight, cycle, self._held_text, seen.moved_at)),
+            ("decision", timestamp, journal.record_text(step.decision, cycle)),
+        ]
         if step.verdict is not None:
             lines.append(("verdict", timestamp, journal.record_text(step.verdict, cycle)))
         if step.receipt is not None:
@@ -58,13 +62,6 @@ class Books:
         if step.held:
             lines.append(("held", timestamp, wire.canonical({"cycle": cycle, "reason": step.held})))
         self.journal.write(cycle, lines)
-
-    def _observed(self, at: int, seen: Observation, cycle: str) -> str:
-        """What is held stays the same from one move to the next, and is told once."""
-        if seen.portfolio is not self._held:
-            self._held, self._held_text = seen.portfolio, journal.held_text(seen.portfolio)
-        sight = self._prepared.sight(seen.row, self._rows[at : at + TOGETHER])
-        return journal.observation_text(sight, cycle, self._held_text, seen.moved_at)
 
     def liquidate(self, done: Sequence[Liquidation], segments: Sequence[Segment]) -> None:
         """Book the liquidations that are not booked yet: interest up to each, then what was repaid and what was taken."""
@@ -86,6 +83,14 @@ class Books:
         """Writes down what is left, books what accrued and compares with what is held at the end. Raises LedgerMismatch."""
         self._write()
         reconcile(self.ledger, portfolio, reading_at(self._tape, len(self._tape) - 1), self._tape.deployment)
+
+
+def sights_at(tape: Tape, rows: Sequence[int]) -> list[str]:
+    """What a journal says that everybody could see at some rows, told at once. Raises MalformedRecord on an infinite rate."""
+    at = np.array(rows, dtype=np.int64)
+    blocks = zip(tape.block[at].tolist(), tape.timestamp[at].tolist(), tape.base_fee_wei[at].tolist(), strict=True)
+    columns = np.concatenate([getattr(tape, column)[at] for column in journal.COLUMNS], axis=1)
+    return journal.sight_texts(tape.deployment, list(blocks), tape.price_usd_e8[at], columns, tape.fresh[at])
 
 
 def entries_of_liquidation(done: Liquidation, timestamp: int) -> tuple[Entry, ...]:

@@ -22,10 +22,13 @@ FREE_GAS: Final = (
     "Import it again with --gas."
 )
 
+BESIDE_NOTHING: Final = "What is said in excess of it is in excess of lying idle."
+
 
 def cautions_of(study: Study) -> tuple[str, ...]:
     """Each a sentence or two; none where there is nothing to say."""
-    return cautions_of_run(study.main.run)
+    said, beside = cautions_of_run(study.main.run), study.equal_weight.run
+    return said if beside.moves else (*said, f"{_never_moved(beside, 'Equal weight')} {BESIDE_NOTHING}")
 
 
 def cautions_of_run(run: Run, name: str = "It") -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def _judged(prepared: Prepared, settings: RunSettings, policy: Policy) -> Run:
     tape, opening = prepared.tape, settings.opening
     mover = Guarded(tape, policy, opening, touch_fee_raw=settings.decide.gate.touch_fee_raw)
     rows, lookout = prepared.rows(cadence_seconds(settings.decide)).tolist(), lookout_of(prepared, settings.decide)
-    books = Books(prepared, rows, settings.account, opening)
+    books = Books(tape, settings.account, opening)
     course, steps = Course(prepared, settings, lookout, rows), list[Step]()
     for at, row in enumerate(rows):
         if at < course.next:
@@ -56,7 +56,7 @@ def _judged(prepared: Prepared, settings: RunSettings, policy: Policy) -> Run:
         seen = Observation(course.tape, row, settings.account, mover.portfolio, course.moved_at)
         step = _step(seen, _decision(seen, settings.decide, lookout, at, looked), mover, course)
         steps.append(step)
-        books.record(at, step)
+        books.record(step)
         course.go_on(at, step.due_row, segment_of(step, mover.portfolio), _stuck_row(tape, step, settings))
     held = course.close()
     books.liquidate(course.liquidations, course.segments)

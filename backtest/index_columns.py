@@ -68,7 +68,7 @@ class IndexColumns:
         """What each market's own oracle says; 0 where it says nothing, and before the market first spoke."""
         said = self._said_row[:, row]
         said_usd_e8 = self._oracle_usd_e8[said, self._places]
-        if said.min() < 0:
+        if (said < 0).any():
             said_usd_e8 = np.where(said < 0, 0, said_usd_e8)
         listed: list[int] = said_usd_e8.tolist()
         return listed

@@ -14,7 +14,6 @@ from strategies.catalogue import Signalled
 from strategies.domain import Asset
 from strategies.tape import Floats, Ints, Tape
 from strategies.units import SECONDS_PER_DAY
-from wallets.journal import COLUMNS, sight_texts
 
 
 class Prepared:
@@ -26,7 +25,6 @@ class Prepared:
         self._rows: Final[dict[int, Ints]] = {}
         self._said: Final[dict[int, Said]] = {}
         self._signals: Final[dict[Hashable, Sequence[Any]]] = {}
-        self._sights: Final[dict[int, str]] = {}
         self._sizes: Final[dict[tuple[Asset, Impact], OwnSize]] = {}
 
     def rows(self, cadence_seconds: int) -> Ints:
@@ -40,19 +38,6 @@ class Prepared:
         if row not in self._said:
             self._said[row] = Said(index_columns(self.tape), row)
         return self._said[row]
-
-    def sight(self, row: int, following: Sequence[int]) -> str:
-        """What a journal says that everybody could see at a row; told at once for those that are asked for after it. Raises
-        MalformedRecord on an infinite rate."""
-        if row not in self._sights:
-            self._sights.update(zip(following, self._told(np.array(following)), strict=True))
-        return self._sights[row]
-
-    def _told(self, rows: Ints) -> list[str]:
-        tape = self.tape
-        marks = zip(tape.block[rows].tolist(), tape.timestamp[rows].tolist(), tape.base_fee_wei[rows].tolist(), strict=True)
-        columns = np.concatenate([getattr(tape, column)[rows] for column in COLUMNS], axis=1)
-        return sight_texts(tape.deployment, list(marks), tape.price_usd_e8[rows], columns, tape.fresh[rows])
 
     def own_size(self, asset: Asset, impact: Impact) -> OwnSize:
         """What claims in an asset's markets lose to their own size. Raises BadTape where a tape does not say how much is lent."""

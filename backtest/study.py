@@ -19,7 +19,7 @@ from backtest.runs import Run, RunSettings
 from backtest.saved_tapes import Saved
 from backtest.scenario import Synthetic
 from backtest.terms import Terms as MarketTerms
-from backtest.terms import delay_seconds
+from backtest.terms import curves_of, delay_seconds
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy
 from strategies.decide import DecideSettings
@@ -37,6 +37,8 @@ ACCOUNT: Final[Address] = "0x" + "b7" * 20  # nobody's: nothing is ever signed h
 ETHER_WEI: Final = 1_000 * WAD  # held apart for gas; what is burned of it is taken off the result
 HOUR: Final = 3_600  # a held market is entered at the first hour at which it can be, and then only time passes
 ROOM: Final = 1_000  # a study's policy leaves so many times the cash: its caps are not what is studied
+MIN_CALLS: Final = 32
+CALLS_A_MARKET: Final = 4  # at most, of one plan: equal weight enters them all at once
 
 Origin: TypeAlias = ImportReport | Saved | Synthetic | Crisis  # where a tape comes from
 
@@ -153,6 +155,7 @@ def study(tape: Tape, asset: Asset, terms: Terms, origin: Origin) -> Study:
         raise BadTape(f"no market of {asset.symbol}")
     if terms.latency_rows < (0 if terms.may_be_at_once else 1):
         raise BadTape(f"a study executes at a later row than it decides at: {terms.latency_rows} rows of latency are too few")
+    of_markets = {market.id: terms.of_markets[market.id] for market in markets if market.id in terms.of_markets}
     asked = terms.decide_for(asset)
     settings = RunSettings(
         name=asked.menu.strategies[0][0].replace("_", " "),
@@ -162,8 +165,8 @@ def study(tape: Tape, asset: Asset, terms: Terms, origin: Origin) -> Study:
         opening=_opening(tape, asset, terms.cash),
         most_moves=None,
         latency_rows=terms.latency_rows,
-        impact=terms.impact,
-        terms={market.id: terms.of_markets[market.id] for market in markets if market.id in terms.of_markets},
+        impact=None if terms.impact is None else Impact((*terms.impact.curves, *curves_of(of_markets))),
+        terms=of_markets,
     )
 
     prepared = Prepared(tape)
@@ -199,7 +202,7 @@ def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
         max_market_usd=usd,
         max_protocol_usd=usd,
         max_issuer_usd=usd,
-        max_calls=32,
+        max_calls=max(MIN_CALLS, CALLS_A_MARKET * len(tape.deployment.markets)),
         min_health_factor_bps=10_000,
         max_fee_gwei=1_000_000,
         max_priority_fee_gwei=1_000_000,
@@ -251,6 +254,8 @@ def _opening(tape: Tape, asset: Asset, cash: Decimal) -> Portfolio:
     cash_raw = int(cash * 10**asset.decimals)
     if ether is None or cash_raw <= 0:
         raise BadTape("it needs a native coin for gas and some cash to start with")
+    if asset == ether:
+        return Portfolio((Amount(ether, cash_raw + ETHER_WEI),))
     return Portfolio((Amount(asset, cash_raw), Amount(ether, ETHER_WEI)))
 
 

@@ -5,7 +5,7 @@ says anything else."""
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from strategies.domain import Deployment
@@ -15,7 +15,10 @@ from strategies.units import RAY
 from wallets.files import record_of
 
 Window = tuple[int, int | None]  # from, to (Unix seconds, the end left out; None: not yet open again)
-FILE: Final = "terms.json"  # beside a saved tape: {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], ...}}
+FILE: Final = (
+    "terms.json"  # beside a saved tape: {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], ...}},
+)
+# and where it is known "borrow_curve": {"optimal_ray": "8" and 26 zeros, "base_ray": "0", ...}
 CURVE: Final = "borrow_curve"
 NAMED: Final = 6  # markets in a refusal
 MOST_RAY: Final = 100 * RAY  # of a rate: 10,000 % a year is no curve
@@ -29,7 +32,7 @@ class Terms:
     redeem_delay_seconds: int | None  # 0: at once; None: later, and nobody recorded how much
     deposit_closed: tuple[Window, ...]
     redeem_closed: tuple[Window, ...] = ()
-    borrow_curve: Kinked | None = None
+    borrow_curve: Kinked | None = field(default=None, repr=False)  # told where it counts: in how our own size does
 
     @property
     def binds(self) -> bool:
@@ -155,7 +158,8 @@ def _told(said: Terms) -> str:
         closed = f", is closed to deposits {len(said.deposit_closed)} times and to withdrawals {len(said.redeem_closed)} times"
     if said.borrow_curve is not None:
         at = [said.borrow_curve.borrow_ray(usage_ray) / RAY for usage_ray in (0, said.borrow_curve.optimal_ray, RAY)]
-        curve = f", charges {at[0]:.2%}, {at[1]:.2%} at {said.borrow_curve.optimal_ray / RAY:.0%} lent out and {at[2]:.2%} at all"
+        most = f"{at[1]:.2%} with {said.borrow_curve.optimal_ray / RAY:.0%} and {at[2]:.2%} with all of it"
+        curve = f", charges {at[0]:.2%} a year with nothing lent out, {most}"
     if delay is None:
         return f"pays later, and nobody recorded how much{curve}"
     return f"{f'pays {delay / 3_600:g} h after it is asked' if delay else 'pays at once'}{closed}{curve}"

@@ -66,7 +66,8 @@ def trial_of(study: Study) -> Trial:
 def trial_terms(settings: RunSettings) -> Mapping[str, object]:
     """What makes a run another trial: its strategy, gate, latency, opening and markets' terms; not its policy, which no study
     tries."""
-    terms = {"terms": repr(dict(settings.terms))} if settings.terms else {}
+    binding = {name: said for name, said in settings.terms.items() if said.binds}
+    terms = {"terms": repr(binding)} if binding else {}
     return terms | {
         "asset": settings.decide.asset.symbol,
         "menu": repr(settings.decide.menu),

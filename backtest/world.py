@@ -81,7 +81,8 @@ def hindrance(tape: Tape, settings: RunSettings, due: int, *, left: Sequence[str
 
 
 def reading_at(tape: Tape, row: int) -> Reading:
-    """One row as the reading it was, or would have been; a state is made when it is asked for."""
+    """One row as the reading it was, or would have been. A state is made when it is asked for; a cell that is no number raises
+    then."""
     timestamp, block = int(tape.timestamp[row]), int(tape.block[row])
     prices = tape.price_usd_e8[row].tolist()
     return Reading(

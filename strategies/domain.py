@@ -82,10 +82,7 @@ class Portfolio:
     positions: tuple[Position, ...] = ()
 
     def idle_raw(self, asset: Asset) -> int:
-        for amount in self.idle:
-            if amount.asset == asset:
-                return amount.raw
-        return 0
+        return sum([amount.raw for amount in self.idle if amount.asset == asset])
 
     def position(self, market: Market) -> Position:
         """The claim on a market; an empty one where nothing is held."""

@@ -74,6 +74,11 @@ class Deployment:
         return at
 
     @cached_property
+    def has_vaults(self) -> bool:
+        """Whether any market lends to others, so that touching one touches more."""
+        return any(market.wraps for market in self.markets)
+
+    @cached_property
     def native(self) -> Asset | None:
         """The chain's own coin, where it is named."""
         return next((asset for asset in self.assets if asset.address == NATIVE), None)

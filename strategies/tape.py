@@ -2,7 +2,7 @@
 
 Columns are float64 `[row, market]`, row-major; NaN is a cell that was not said. Exact states come on request from a source."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol, TypeAlias, overload
@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Find: TypeAlias = Callable[[int], MarketState | None]
+NOTHING: Final[Mapping[int, MarketState | None]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,28 @@ class AskedFor(Sequence[MarketState | None]):
 
     __slots__ = ("_count", "_find", "_found", "oracles_usd_e8")
 
-    def __init__(self, find: Find, count: int, oracles_usd_e8: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        find: Find,
+        count: int,
+        oracles_usd_e8: Sequence[int] | None = None,
+        found: Mapping[int, MarketState | None] = NOTHING,
+    ) -> None:
         self._find: Final = find
         self._count: Final = count
-        self._found: Final[dict[int, MarketState | None]] = {}
+        self._found: Final = dict(found)
         self.oracles_usd_e8: Final = oracles_usd_e8
+
+    def but(self, at: int, state: MarketState) -> "AskedFor":
+        """The same with another state in one place; of oracles nothing is said."""
+        return AskedFor(self._find, self._count, found=self._found | {at: state})
 
     def __len__(self) -> int:
         return self._count
+
+    def __iter__(self) -> Iterator[MarketState | None]:
+        """All of them, or what one of them raised: a sequence's own way would take an IndexError for its end."""
+        return iter([self[at] for at in range(self._count)])
 
     @overload
     def __getitem__(self, at: int) -> MarketState | None: ...
@@ -70,7 +85,7 @@ class AskedFor(Sequence[MarketState | None]):
         return state
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+        return isinstance(other, Sequence) and len(self) == len(other) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
         return hash(tuple(self))

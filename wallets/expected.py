@@ -149,7 +149,7 @@ def _applied(step: Step, action: MarketAction, *, deployment: Deployment, accoun
         raise ActionRefused(market_id=market.id, why=f"its state is of {timestamp - state.timestamp} s after the plan")
     if timestamp > state.timestamp:
         state = adapter.accrue(state, timestamp - state.timestamp)
-        found = touched_states(found, at, state)
+        found = touched_states(found, at, state, deployment)
     done = adapter.apply(state, step.portfolio.position(market), action)
     portfolio, allowances, spender = _held(step.portfolio, done.held), step.allowances, adapter.spender(action)
     for amount in done.moved:
@@ -158,20 +158,19 @@ def _applied(step: Step, action: MarketAction, *, deployment: Deployment, accoun
             allowances = _used_up(allowances, market, spender, Amount(amount.asset, -amount.raw))
     keeper = adapter.units(market)[0]
     transfers = tuple([_transfer(keeper, account, amount) for amount in done.moved])
-    return Step(found, touched_states(step.states, at, done.state), portfolio, allowances, transfers)
+    return Step(found, touched_states(step.states, at, done.state, deployment), portfolio, allowances, transfers)
 
 
-def touched_states(states: Sequence[MarketState | None], at: int, touched: MarketState) -> Sequence[MarketState | None]:
+def touched_states(
+    states: Sequence[MarketState | None], at: int, touched: MarketState, deployment: Deployment
+) -> Sequence[MarketState | None]:
     """All markets after one of them was touched: itself, and of those beside it, which only vaults and what they lend to are."""
+    if isinstance(states, AskedFor) and not deployment.has_vaults:
+        return states.but(at, touched)
     is_vault = touched.market.wraps != ()
-
-    def found(index: int) -> MarketState | None:
-        if index == at:
-            return touched
-        state = states[index]
-        return beside(state, touched) if state is not None and (is_vault or state.market.wraps) else state
-
-    return AskedFor(found, len(states))
+    after = [beside(state, touched) if state is not None and (is_vault or state.market.wraps) else state for state in states]
+    after[at] = touched
+    return tuple(after)
 
 
 def _transfer(keeper: Address, account: Address, moved: Amount) -> TokenTransfer:
@@ -217,7 +216,7 @@ def _allowed(before: tuple[Allowance, ...], token: Address, spender: Address, ra
 def _used_up(before: tuple[Allowance, ...], market: Market, spender: Address, taken: Amount) -> tuple[Allowance, ...]:
     """What a market takes, it takes from its allowance. Raises InsufficientBalance."""
     pair = taken.asset.address, spender
-    given_raw = sum([known.raw for known in before if _pair(known) == pair])
+    given_raw = next((known.raw for known in before if _pair(known) == pair), 0)
     if taken.raw > given_raw:
         what = f"allowance of {taken.asset.symbol} to {market.id}"
         raise InsufficientBalance(what=what, wanted_raw=taken.raw, available_raw=given_raw)

@@ -174,15 +174,15 @@ def sight_texts(
     said = np.concatenate([columns.view(np.uint8), fresh.view(np.uint8)], axis=1)
     digests = [hashlib.sha256(row).hexdigest() for row in said]
     rates = _rates_texts(np.rint(columns[:, : fresh.shape[1]] * 1e6))
-    symbols = sorted([(wire.quoted(asset.symbol), at) for at, asset in enumerate(deployment.assets)])
+    symbols = [asset.symbol for asset in deployment.assets]
     texts = []
     for (block, timestamp, base_fee_wei), prices, digest, told in zip(
         blocks, prices_usd_e8.tolist(), digests, rates, strict=True
     ):
-        priced = ",".join([f'{symbol}:"{prices[at]}"' for symbol, at in symbols if prices[at]])
+        priced = wire.object_of({symbol: f'"{price}"' for symbol, price in zip(symbols, prices, strict=True) if price})
         texts.append(
             f'{{"base_fee_wei":{wire.to_text(base_fee_wei)},"block":{block},"digest":"{digest}",'
-            f'"prices_usd_e8":{{{priced}}},"supply_apr_ppm":{told},"timestamp":{timestamp}}}'
+            f'"prices_usd_e8":{priced},"supply_apr_ppm":{told},"timestamp":{timestamp}}}'
         )
     return texts
 

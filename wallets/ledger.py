@@ -144,6 +144,8 @@ class Ledger:
 
 def accruals(ledger: Ledger, portfolio: Portfolio, reading: Reading, deployment: Deployment) -> tuple[Entry, ...]:
     """The interest of every claim up to a reading. Raises IncompleteRead where a claim's market could not be read."""
+    if len(reading.states) != len(deployment.markets):
+        raise IncompleteRead(f"a reading of {len(reading.states)} markets; the deployment has {len(deployment.markets)}")
     entries = []
     claims = {held.market.id: held for held in portfolio.positions}
     for at, market in enumerate(deployment.markets):

@@ -271,7 +271,9 @@ class ModelWorld:
         if state is None:
             raise UnsupportedState(market_id=action.market.id, what="it could not be read")
         done = adapter_of(action.market).apply(state, held, action)
-        self._reading = replace(self._reading, states=tuple(touched_states(self._reading.states, at, done.state)))
+        self._reading = replace(
+            self._reading, states=tuple(touched_states(self._reading.states, at, done.state, self._deployment))
+        )
         return done.held
 
     def settle(self, after: Reading) -> None:

@@ -25,14 +25,13 @@ from backtest.crises import Crisis, crisis, crisis_tape
 from backtest.evidence.trials import record, trials_on
 from backtest.export import write_tables
 from backtest.hindsight import NAME
-from backtest.impact import NO_IMPACT, THINNED, Impact, OwnSize
+from backtest.impact import NO_IMPACT, THINNED, OwnSize
 from backtest.numerals import DASH, cents, percent
 from backtest.report import write_report
 from backtest.saved_tapes import load_checked, origin_of, terms_beside
 from backtest.scenario import Synthetic, sample_tape
 from backtest.study import Origin, Study, Terms, run_backtest, study
 from backtest.tables import folded_away, shown_beside
-from backtest.terms import curves_of
 from backtest.weighed import Weighed, trial_of, weigh
 from strategies.domain import Asset
 from strategies.errors import BadTape, SettingsError
@@ -146,8 +145,7 @@ def studies_of(asked: Asked) -> tuple[Study, ...]:
         return run_backtest(data=Path(asked.data), gas=Path(asked.gas), symbols=asked.assets, start=start, end=end, terms=terms)
     tape, origin = _tape(asked)
     if asked.tape:
-        beside = terms_beside(Path(asked.tape), tape)
-        terms = replace(terms, of_markets=beside, impact=Impact(curves_of(beside)) if asked.own_impact else NO_IMPACT)
+        terms = replace(terms, of_markets=terms_beside(Path(asked.tape), tape))
     assets = [tape.deployment.asset(symbol) for symbol in asked.assets]
     for asset in assets:
         _refuse_unsized(tape, asset, terms)

@@ -30,7 +30,7 @@ Seed = Annotated[int, typer.Option(min=0, help="What the synthetic tape is made 
 LatencyRows = Annotated[int, typer.Option(min=0, help="Rows between a decision and its execution; 0 is told as a warning.")]
 Stance = Annotated[str, typer.Option(help="conservative, balanced or unrestrained.")]
 OwnImpact = Annotated[
-    bool, typer.Option("--own-impact/--no-own-impact", help="Count how our own deposits thin the rates; without it a warning.")
+    bool, typer.Option("--own-impact/--no-own-impact", help="Count how our own deposits lower the rates; without it a warning.")
 ]
 
 backtest_app = typer.Typer(help="Run a strategy over recorded or synthetic history, and report it.", no_args_is_help=True)

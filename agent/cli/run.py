@@ -169,7 +169,9 @@ def _paper(session: Session, feed: ChainFeed, cash: int | None) -> PaperWallet:
     kept = session.store.flag(PAPER_FLAG)
     if cash is not None:
         native = next(coin for coin in session.deployment.assets if coin.address == NATIVE)
-        portfolio = Portfolio((Amount(asset, cash * 10**asset.decimals), Amount(native, PAPER_GAS_WEI)))
+        given = Amount(asset, cash * 10**asset.decimals)
+        gas = Amount(native, PAPER_GAS_WEI)
+        portfolio = Portfolio((given + gas,) if asset == native else (given, gas))
     elif kept is not None:
         portfolio = wire.from_text(Portfolio, kept)
     else:

@@ -166,7 +166,7 @@ class AddressWord:
         return _address_packed(value)
 
     def unpack(self, word: bytes) -> str:
-        return _address_unpacked(word)
+        return _address_unpacked(bytes(word))
 
 
 @lru_cache(maxsize=ADDRESSES)
@@ -202,7 +202,10 @@ class Function:
 
     def encode(self, *values: int | str) -> bytes:
         """Calldata. Raises ValueError on a value its word cannot carry."""
-        return _calldata(self, *values)
+        try:
+            return _calldata(self, *values)
+        except TypeError as error:  # what cannot be remembered is no value of a word
+            raise ValueError(str(error)) from error
 
     def decode(self, data: bytes) -> tuple[int | str, ...]:
         """The arguments. Raises ValueError on another selector, length or a dirty word, so bytes and meaning are one to one."""

@@ -64,5 +64,8 @@ def test_a_row_prices_what_its_states_would_price(rates: list[list[float]], data
     recorded, row = tape(rates, **columns), data.draw(st.integers(0, len(rates) - 1))
     lazily = reading_at(recorded, row)
     whole = replace(lazily, states=tuple(lazily.states))
-    one, other = (cases.case((), seen=seen, deployment=recorded.deployment) for seen in (lazily, whole))
+    late_seconds = data.draw(st.sampled_from([0, -15, -16, 3_600, 3_601]))  # of the clock: the skew, and max_price_age_seconds
+    asked = {"deployment": recorded.deployment, "now": lazily.timestamp + late_seconds}
+    one, other = (cases.case((), seen=seen, **asked) for seen in (lazily, whole))  # type: ignore[arg-type]
     assert dict(one.prices) == dict(other.prices)
+    assert late_seconds in (0, -15, one.policy.max_price_age_seconds) or not one.prices

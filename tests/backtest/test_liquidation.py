@@ -1,5 +1,6 @@
 """Debts that are no longer covered: who takes what, to the unit, in the run, its ledger and its journal."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -148,6 +149,18 @@ def test_a_run_that_owes_is_liquidated_between_its_decisions_and_its_books_come_
         assert found.ledger.balance_raw(LIQUIDATION, USDC) == -event.repaid.raw
         assert journal.verify(found.journal.lines, found.journal.head) == ""
         assert LIQUIDATION in "".join(found.journal.lines)
+
+
+@pytest.mark.parametrize("before", [1, 63, 64, 65, 130])
+def test_a_liquidation_is_written_down_between_the_decisions_it_falls_between(before: int) -> None:
+    tape = pool_tape([3_000] * (2 * before - 1) + [2_450, 3_000, 3_000])
+    found = done(tape, owing(20_000))
+    (event,) = found.liquidations
+    assert event.row == 2 * before - 1
+    said = [json.loads(line) for line in found.journal.lines]
+    assert [line["at"] for line in said] == sorted(line["at"] for line in said)
+    kinds = [line["kind"] for line in said]
+    assert kinds == [*["observation", "decision"] * before, "entry", "entry", "observation", "decision"]
 
 
 def test_a_bonus_that_was_not_read_stops_the_run_by_name() -> None:

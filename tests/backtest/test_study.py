@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backtest.cautions import BESIDE_NOTHING, cautions_of
+from backtest.impact import NO_IMPACT, Impact
 from backtest.runs import MOVE
 from backtest.scenario import Synthetic, sample_tape
-from backtest.study import Rotation, Study, Terms, rotation, run_backtest, study, study_policy
+from backtest.study import Rotation, Study, Terms, _opening, rotation, run_backtest, study, study_policy
 from backtest.terms import Terms as MarketTerms
-from strategies.domain import Asset
+from backtest.weighed import trial_of
+from strategies.domain import Asset, Market
 from strategies.errors import BadTape
+from strategies.protocols.recorded_index import Kinked, RecordedIndexes
 from strategies.units import SECONDS_PER_DAY
 from tests.backtest.recorded import USDC, tape
 from wallets import journal
@@ -100,3 +104,48 @@ def test_three_years_of_real_markets_run_whole() -> None:
         assert journal.verify(found.main.run.journal.lines, found.main.run.journal.head) == ""
         # USDC and DAI both fell with USDC's depeg, in dollars and only in dollars
         assert found.main.figures.drawdown_usd < -0.10 and found.main.figures.drawdown > -0.001
+
+
+CURVE = Kinked(optimal_ray=9 * 10**26, base_ray=0, slope1_ray=55 * 10**24, slope2_ray=4 * 10**26)
+
+
+def test_a_curve_that_is_known_of_a_market_counts_wherever_our_own_size_does() -> None:
+    made = sample_tape(seed=7, markets=2, hours=100)
+    asset, known = (
+        made.deployment.assets[0],
+        {"alpha:USDC": MarketTerms(0, (), (), CURVE), "other:DAI": MarketTerms(0, (), (), CURVE)},
+    )
+    on_curves = study(made, asset, replace(TERMS, of_markets=known), Synthetic(7))
+    assert on_curves.main.run.settings.impact == Impact((("alpha:USDC", CURVE),))
+    unsized = study(made, asset, replace(TERMS, of_markets=known, impact=NO_IMPACT), Synthetic(7))
+    assert unsized.main.run.settings.impact is None
+    plainly = study(made, asset, replace(TERMS, impact=NO_IMPACT), Synthetic(7))
+    assert trial_of(unsized).parameters == trial_of(plainly).parameters
+    assert trial_of(on_curves).parameters != trial_of(study(made, asset, TERMS, Synthetic(7))).parameters
+
+
+def test_a_study_in_the_chains_own_coin_has_cash_and_gas_in_one_purse() -> None:
+    whole = tape([[0.02, 0.03]] * 60)
+    ether = whole.deployment.asset("ETH")
+    markets = tuple(replace(market, asset=ether) for market in whole.deployment.markets)
+    coin = replace(whole, deployment=replace(whole.deployment, assets=(ether, USDC), markets=markets))
+    opening = _opening(coin, ether, Decimal(3))
+    assert len(opening.idle) == 1 and opening.idle_raw(ether) > 3 * 10**18
+    assert len(_opening(coin, USDC, Decimal(3)).idle) == 2
+
+
+@pytest.mark.parametrize("count", [8, 9, 40])
+def test_equal_weight_enters_however_many_markets_there_are(count: int) -> None:
+    markets = tuple(Market(f"m{at}:USDC", RecordedIndexes().protocol, f"0x{at + 1:040x}", USDC) for at in range(count))
+    deployment = replace(tape([[0.02, 0.03]]).deployment, markets=markets)
+    wide = tape([[0.02 + at / 1_000 for at in range(count)]] * 60, deployment=deployment)
+    made = study(wide, USDC, TERMS, Synthetic(7))
+    (held,) = {len(segment.portfolio.positions) for segment in made.equal_weight.run.segments[1:2]}
+    assert (made.equal_weight.figures.moves, made.equal_weight.figures.refused, held) == (1, 0, count)
+    assert not any("Equal weight" in caution for caution in cautions_of(made))
+
+
+def test_a_benchmark_that_never_moved_is_a_caution(sample: Study) -> None:
+    assert cautions_of(sample) == ()
+    (caution,) = cautions_of(replace(sample, equal_weight=sample.idle))
+    assert caution == f"Equal weight never moved: nothing was ever decided. {BESIDE_NOTHING}"

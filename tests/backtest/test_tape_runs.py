@@ -84,12 +84,12 @@ def test_the_terms_beside_a_tape_bind_its_runs_and_a_replay_tells_other_terms(sa
 
 def test_a_borrow_curve_beside_a_tape_costs_our_own_size_more_than_thinning(saved: Asked, tmp_path: Path) -> None:
     asked = replace(saved, threshold_bps=5, stance="unrestrained", cash=10_000_000)
-    thinned, on_curves, out = tmp_path / "thinned.html", tmp_path / "unsized.html", tmp_path / "curves.html"
+    thinned, free, out = tmp_path / "thinned.html", tmp_path / "free.html", tmp_path / "curves.html"
     _, alone = told(asked, thinned)
     curve = {"optimal_ray": str(9 * 10**26), "base_ray": "0", "slope1_ray": str(55 * 10**24), "slope2_ray": str(4 * 10**26)}
     (Path(saved.tape) / "terms.json").write_text(json.dumps({"alpha:USDC": {"redeem_delay_seconds": 0, "borrow_curve": curve}}))
     _, curved = told(asked, out)
-    _, unsized = told(replace(asked, own_impact=False), on_curves)
+    _, unsized = told(replace(asked, own_impact=False), free)
     finals = [study["results"]["hold alpha:USDC"]["final"] for study in (curved, alone, unsized)]
     assert finals == sorted(finals) and len(set(finals)) == 3
     assert curved["results"]["hold beta:USDC"] == alone["results"]["hold beta:USDC"] | {"journal_head": ANY}
@@ -98,7 +98,7 @@ def test_a_borrow_curve_beside_a_tape_costs_our_own_size_more_than_thinning(save
     assert "counted as thinning alone" in thinned.read_text()
     with tables.console.capture() as text:
         assert replay(out, as_json=False) and not replay(thinned, as_json=False)
-    assert "setting terms was {}, is {'alpha:USDC': Terms(" in " ".join(text.get().split())
+    assert "setting impact was Impact(curves=()), is Impact(curves=(('alpha:USDC', Kinked(" in " ".join(text.get().split())
 
 
 def test_a_tape_that_was_changed_is_named_before_anything_runs(saved: Asked, tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ def test_terms_are_read_back_as_they_were_written() -> None:
 
 
 def test_a_curve_is_told_by_what_it_charges_and_makes_nobody_wait() -> None:
-    assert (
-        summary({ONE: Terms(0, (), (), CURVE)}) == f"{ONE} pays at once, charges 0.00%, 5.50% at 90% lent out and 45.50% at all"
+    assert summary({ONE: Terms(0, (), (), CURVE)}) == (
+        f"{ONE} pays at once, charges 0.00% a year with nothing lent out, 5.50% with 90% and 45.50% with all of it"
     )
     assert not Terms(0, (), (), CURVE).binds
     assert all(said.binds for said in (Terms(1, ()), Terms(None, ()), Terms(0, ((1, 2),)), Terms(0, (), ((1, 2),))))

@@ -85,3 +85,24 @@ def test_a_state_that_is_asked_for_is_made_once_and_no_other_is() -> None:
 def test_a_state_that_does_not_exist_is_refused(at: int) -> None:
     with pytest.raises(IndexError):
         AskedFor(lambda _: None, 2)[at]
+
+
+def test_what_finding_a_state_raises_is_never_taken_for_the_end_of_them() -> None:
+    def find(at: int) -> MarketState | None:
+        if at == 1:
+            raise IndexError("a broken record")
+        return None
+
+    states = AskedFor(find, 3)
+    for use in (tuple, list, hash, lambda them: them == (None,) * 3, lambda them: them[:2]):
+        with pytest.raises(IndexError, match="a broken record"):
+            use(states)
+    assert states != (None,)
+
+
+def test_one_state_is_another_and_the_others_stay() -> None:
+    read = worlds.reading(1, [Said(0.03), Said(0.04)]).states
+    assert read[0] is not None
+    states = AskedFor(lambda at: read[at], 2, [10**8, 10**8])
+    assert states.but(1, read[0]) == (read[0], read[0])
+    assert states == read and states.but(1, read[0]).oracles_usd_e8 is None

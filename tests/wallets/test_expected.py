@@ -234,3 +234,32 @@ def test_shares_that_a_market_counts_are_no_tokens_that_a_receipt_moves() -> Non
     )
     mined = Mined("0x1", 1, "0x2", succeeded=True, gas_used=1, gas_price_wei=1, logs=logs)
     assert list(transfers_of(mined, deployment, ACCOUNT)) == [TokenTransfer(USDC, ACCOUNT, market.address, 7)]
+
+
+def test_two_allowances_of_one_pair_are_not_added_up() -> None:
+    one = Allowance(USDC.address, AAVE_USDC.address, cases.USD)
+    calls = calls_of([Supply(AAVE_USDC, usdc(2))])[1:]
+    at = cases.lending_reading()
+
+    def supplied(standing: tuple[Allowance, ...]) -> Modelled:
+        return expected_effects(
+            actions=[parse(call, ACCOUNT, LENDING) for call in calls],
+            calls=calls,
+            reading=at,
+            portfolio=RICH,
+            deployment=LENDING,
+            account=ACCOUNT,
+            timestamp=at.timestamp,
+            standing=standing,
+        )
+
+    with pytest.raises(InsufficientBalance, match="allowance"):
+        supplied((one, one))
+    assert supplied((replace(one, raw=2 * cases.USD),)).effects.allowances == ()
+
+
+def test_the_reading_after_a_plan_is_the_one_before_it_but_for_its_time_and_its_states() -> None:
+    found = model([Supply(AAVE_USDC, usdc(2))], after=46).reading_after
+    before = replace(cases.lending_reading(), refused=(("x", "y"),))
+    assert replace(found, timestamp=before.timestamp, states=before.states, refused=before.refused) == before
+    assert found.refused == cases.lending_reading().refused

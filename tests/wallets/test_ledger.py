@@ -135,3 +135,10 @@ def test_a_claim_that_was_not_read_is_not_booked_as_a_loss() -> None:
     assert ledger.balance_raw(market_account(ONE), USDC) == 5
     assert accruals(ledger, Portfolio(()), unread, worlds.DEPLOYMENT) == ()
     assert [entry.memo for entry in accruals(ledger, Portfolio(()), seen, worlds.DEPLOYMENT)] == ["interest"]
+
+
+def test_a_reading_of_other_markets_than_the_deployments_books_nothing() -> None:
+    seen = worlds.reading(0, (worlds.Said(0.03), worlds.Said(0.05)))
+    for states in ((), seen.states[:1], (*seen.states, None)):
+        with pytest.raises(IncompleteRead, match="the deployment has 2"):
+            accruals(Ledger(), Portfolio(()), replace(seen, states=states), worlds.DEPLOYMENT)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.prepared import Prepared
+from backtest.books import sights_at
 from strategies.domain import Asset, Choice, Keep
 from strategies.errors import MalformedRecord
 from strategies.protocols.aave_v3.arithmetic import Version
@@ -168,11 +168,10 @@ def test_the_text_that_is_kept_of_an_asset_is_its_own(one: Asset, other: Asset) 
 @given(st.lists(st.lists(rates, min_size=2, max_size=2), min_size=1, max_size=5))
 def test_rows_told_together_are_told_as_they_would_be_one_by_one(said: list[list[float | None]]) -> None:
     tape = worlds.tape([[None if apr is None else worlds.Said(apr) for apr in row] for row in said])
-    prepared, rows = Prepared(tape), range(len(said))
-    for row in rows:
+    for row, sight in enumerate(sights_at(tape, range(len(said)))):
         seen = worlds.look(tape, worlds.idle(), row=row)
-        told = journal.observation_text(prepared.sight(row, rows[row : row + 2]), "", journal.held_text(seen.portfolio), None)
-        assert told == observation_plainly(seen, "")
+        assert journal.observation_text(sight, "", journal.held_text(seen.portfolio), None) == observation_plainly(seen, "")
+    assert sights_at(tape, []) == []
 
 
 @given(verdicts.filter(lambda verdict: isinstance(verdict, Approved)), words, words, st.integers())
@@ -200,3 +199,14 @@ def test_what_an_approval_covers_is_digested_as_its_plain_values_would_be(
         policy_digest=policy_digest,
         expiry=verdict.expiry,
     )
+
+
+NAMES = ("USD₮0", "USDe", "USD", "USD C", 'U"', "u\\s", "ETH")
+
+
+@given(st.permutations(NAMES), st.lists(st.integers(0, 2), min_size=len(NAMES), max_size=len(NAMES)))
+def test_a_sight_is_canonical_whatever_its_assets_are_called(names: list[str], prices: list[int]) -> None:
+    told = tuple(Asset(1, f"0x{at:040x}", name, 6) for at, name in enumerate(names))
+    row, none = np.zeros((1, 4)), np.zeros((1, 1), dtype=np.bool_)
+    (sight,) = journal.sight_texts(replace(worlds.DEPLOYMENT, assets=told), [(1, 2, 3)], np.array([prices]), row, none)
+    assert written(json.loads(sight)) == sight

@@ -1,5 +1,6 @@
 """A plan call by call: what each call finds and leaves, and what a case works out once of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import get_args
@@ -9,6 +10,7 @@ import pytest
 from strategies.domain import Action, Portfolio, Position, Supply, Withdraw
 from strategies.errors import IncompleteRead, UnknownCall, UnknownMarket
 from strategies.protocols.registry import MarketState, adapter_of, beside
+from strategies.tape import AskedFor
 from tests import worlds as small
 from tests.strategies.protocols.specimens import SPECIMENS
 from tests.wallets.cases import AAVE_USDC, LENDING, case, lending_reading, usdc
@@ -87,7 +89,10 @@ def test_what_is_owed_lessens_nothing_of_what_is_supplied() -> None:
 @pytest.mark.parametrize("at", range(len(STATES)), ids=lambda at: STATES[at].market.id)
 def test_a_touch_reaches_only_vaults_and_what_they_lend_to(at: int) -> None:
     later = adapter_of(STATES[at].market).accrue(STATES[at], 60)
-    found = touched_states(STATES, at, later)
+    everywhere = replace(LENDING, markets=tuple(state.market for state in STATES))
+    found = touched_states(STATES, at, later, everywhere)
+    lazily = touched_states(AskedFor(lambda index: STATES[index], len(STATES)), at, later, everywhere)
+    assert lazily == found and everywhere.has_vaults
     assert found == tuple(later if index == at else beside(state, later) for index, state in enumerate(STATES))
 
 
@@ -114,3 +119,19 @@ def test_a_coin_that_the_deployment_does_not_name_has_no_price() -> None:
     made = rotation()
     coinless = replace(made.deployment, assets=tuple(asset for asset in made.deployment.assets if asset != made.native))
     assert native_usd_e8(replace(made, deployment=coinless)) is None
+
+
+def test_however_many_markets_a_plan_touches_the_others_are_still_found_at_once() -> None:
+    """A step that held on to the one before it would end at the interpreter's recursion limit."""
+    read = lending_reading().states
+    states: Sequence[MarketState | None] = AskedFor(lambda at: read[at], len(read), [0] * len(read))
+    first = read[0]
+    assert first is not None and not LENDING.has_vaults
+    for _ in range(5_000):
+        states = touched_states(states, 0, first, LENDING)
+    assert tuple(states) == tuple(read)
+    assert isinstance(states, AskedFor) and states.oracles_usd_e8 is None  # they were of the row, not of what we left
+    later = adapter_of(first.market).accrue(first, 60)
+    assert (
+        tuple(touched_states(states, 0, later, LENDING)) == tuple(touched_states(read, 0, later, LENDING)) == (later, *read[1:])
+    )

@@ -116,12 +116,15 @@ def test_a_call_that_is_remembered_lends_its_bytes_to_no_other_kind_of_value() -
     with pytest.raises(ValueError, match="no uint256"):
         function.encode(1.0)  # type: ignore[arg-type]
     assert Function("69328dec", UINT256).encode(1)[:4] == bytes.fromhex("69328dec")
+    for value in ([1], set[int](), bytearray(32)):
+        with pytest.raises(ValueError, match="unhashable"):
+            function.encode(value)  # type: ignore[arg-type]
 
 
 @given(st.binary(min_size=20, max_size=20), st.binary(min_size=12, max_size=12))
 def test_an_address_that_is_remembered_is_still_refused_with_dirt_before_it(address: bytes, dirt: bytes) -> None:
     text = "0x" + address.hex()
-    assert ADDRESS.unpack(ADDRESS.pack(text)) == text
+    assert ADDRESS.unpack(ADDRESS.pack(text)) == text == ADDRESS.unpack(bytearray(ADDRESS.pack(text)))  # type: ignore[arg-type]
     if any(dirt):
         with pytest.raises(ValueError, match="no address"):
             ADDRESS.unpack(dirt + address)
