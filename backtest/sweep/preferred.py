@@ -36,10 +36,10 @@ class Preferred:
 
     def choose(self, at: int, columns: Ints) -> tuple[Ints, Bools]:
         """The best columns of each set, and whether it moves to them from those it holds."""
-        best = self._wanted[at][:, self._alike]
-        held = self._mean[self._look, at][np.arange(columns.shape[1]), columns]
+        best = self._wanted[at].take(self._alike, axis=1)
+        held = self._mean[self._look, at, columns]
         holds = (columns < self._markets).sum(axis=0)
-        gain = self._hoped[at, self._alike] - in_order(held) / np.maximum(holds, 1)
+        gain = self._hoped[at].take(self._alike) - in_order(held) / np.maximum(holds, 1)
         better = (best != columns).any(axis=0) & (gain * BPS > self._threshold)
         return best, (best[0] < self._markets) & ((holds == 0) | better)
 

@@ -163,7 +163,7 @@ class _Table:
     def decide(self, at: int) -> None:
         """One decision row for all sets."""
         board, columns = self._board, self._columns
-        values = self._shares * board.index[at][columns]
+        values = self._shares * board.index[at].take(columns)
         total = self._idle + values.sum(axis=0)
         ready = (self._free <= board.rows[at]) & ~self.departed
         best, wants = self._preferred.choose(at, columns)
@@ -172,7 +172,7 @@ class _Table:
         self.departed |= ready & (dust | (~wants & real[0] & self._unquiet(at, values, total)))
         some = np.flatnonzero(ready & wants & ~self.departed)
         if len(some):
-            self._move(at, some, best[:, some], values[:, some])
+            self._move(at, some, best.take(some, axis=1), values.take(some, axis=1))
 
     def _unquiet(self, at: int, values: Floats, total: Floats) -> Bools:
         """Whether something other than the rule may act on what is held: idle funds, or the stance."""
@@ -207,7 +207,8 @@ class _Table:
             self._execute(at, go, wish, orders)
 
     def _wish(self, some: Ints, best: Ints, values: Floats) -> _Wish:
-        held, shares, real = self._columns[:, some], self._shares[:, some], best < self._board.markets
+        held, shares = self._columns.take(some, axis=1), self._shares.take(some, axis=1)
+        real = best < self._board.markets
         alike = (best[:, None] == held[None]) & real[:, None]
         stays = alike.any(axis=0)
         have, kept = (alike * values[None]).sum(axis=1), (alike * shares[None]).sum(axis=1)
@@ -234,8 +235,8 @@ class _Table:
         """Withdrawals, then supplies in the tape's order out of what they make free."""
         payable, slack, excess = self._board.payable_raw[at] * (1 - EDGE), wish.slack, wish.have - wish.want
         floor = np.maximum(wish.least, 1.0)
-        unsure = (wish.leaving + slack > payable[wish.left]).any(axis=0) | (wish.total <= slack)
-        unsure |= ((wish.have > 0) & ((excess + slack > payable[wish.best]) | (np.abs(excess - floor) <= slack))).any(axis=0)
+        unsure = (wish.leaving + slack > payable.take(wish.left)).any(axis=0) | (wish.total <= slack)
+        unsure |= ((wish.have > 0) & ((excess + slack > payable.take(wish.best)) | (np.abs(excess - floor) <= slack))).any(axis=0)
         less = np.where(excess >= floor, excess, 0.0)
         free = self._idle[wish.sets] + wish.leaving.sum(axis=0) + less.sum(axis=0)
         more = np.zeros_like(excess)
@@ -253,7 +254,7 @@ class _Table:
         waited = int(board.timestamp[board.rows[at]]) - self._moved_at[sets] >= gates["min_wait_seconds"][sets]
         may = waited & (board.base_fee_wei[at] <= gates["max_base_fee_gwei"][sets] * GWEI)
         change = np.concatenate([orders.more - orders.less, -wish.leaving])
-        rates = self._forecast[self._look[sets], at][np.arange(len(sets)), np.concatenate([wish.best, wish.left])]
+        rates = self._forecast[self._look[sets], at, np.concatenate([wish.best, wish.left])]
         terms = np.where(change != 0, change * rates, 0.0)
         per_rate = board.usd[at] * gates["horizon_seconds"][sets] / SECONDS_PER_YEAR
         gain = terms.sum(axis=0) * per_rate
@@ -267,16 +268,17 @@ class _Table:
 
     def _execute(self, at: int, go: Bools, wish: _Wish, orders: _Orders) -> None:
         """What the sets hold from the due row on; one whose plan would fail there has departed."""
-        board, sets, best, left = self._board, wish.sets[go], wish.best[:, go], wish.left[:, go]
-        less, given, gas = orders.less[:, go], wish.given[:, go], orders.gas[go]
+        board, going = self._board, np.flatnonzero(go)
+        sets, best, left = wish.sets[going], wish.best.take(going, axis=1), wish.left.take(going, axis=1)
+        less, given, gas = orders.less.take(going, axis=1), wish.given.take(going, axis=1), orders.gas[going]
         index, payable = board.index_due[at], board.payable_due_raw[at] * (1 - EDGE)
-        paid, bought = given * index[left], orders.more[:, go] - less
-        shares = wish.kept[:, go] + np.divide(bought, index[best], out=np.zeros_like(bought), where=bought != 0)
+        paid, bought = given * index.take(left), orders.more.take(going, axis=1) - less
+        shares = wish.kept.take(going, axis=1) + np.divide(bought, index.take(best), out=np.zeros_like(bought), where=bought != 0)
         calls = (given > 0).sum(axis=0) + (bought != 0).sum(axis=0)
         idle = self._idle[sets] + paid.sum(axis=0) - bought.sum(axis=0) - self._gates["touch_fee_raw"][sets] * calls
         self._gas_wei[sets] += gas * float(board.base_fee_due_wei[at])
-        slack = wish.slack[go]
-        fails = (paid + slack > payable[left]).any(axis=0) | (less + slack > payable[best]).any(axis=0)
+        slack = wish.slack[going]
+        fails = (paid + slack > payable.take(left)).any(axis=0) | (less + slack > payable.take(best)).any(axis=0)
         fails |= ~np.isfinite(shares).all(axis=0) | (idle < -slack) | (self._gas_wei[sets] > self._ether_wei * (1 - EDGE))
         self.departed[sets[fails]] = True
         columns = np.where(shares > 0, best, board.markets)
