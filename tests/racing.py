@@ -16,7 +16,7 @@ from typing import Any, Final
 from eth_account import Account
 
 from strategies.domain import Amount, Deployment, Plan, Supply, Swap
-from strategies.errors import NonceGap, NotApproved, ReceiptTimeout, StoreUnwritable
+from strategies.errors import IncompleteRead, NonceGap, NotApproved, ReceiptTimeout, StoreUnwritable
 from strategies.protocols.registry import deployment_from
 from tests.wallets.chain import USDC, policy_for
 from tests.wallets.live_parts import ACCOUNT, KEY, OPERATOR, yes
@@ -28,14 +28,15 @@ from wallets.pause import Held
 from wallets.sending import Halts, Parts
 from wallets.signer import Signer
 from wallets.store import Intent, Signed, Store
-from wallets.wallet import Approved, Receipt, Refused
+from wallets.wallet import Approved, Receipt, Refused, Verdict
 
 STORE: Final = "keeper.sqlite"
 STATES: Final = ("planned", "signed", "sent", "mined", "failed", "dropped")
 WAIT_SECONDS: Final = 60.0
 TRIES: Final = 40
 DEADLINE_SECONDS: Final = 600
-NOT_YET: Final = (NonceGap, ReceiptTimeout, StoreUnwritable)  # another process was first: asked again it goes on
+# Another process was first, or the node answered in part while a block was mined, which the wallet does not build on:
+NOT_YET: Final = (NonceGap, ReceiptTimeout, StoreUnwritable, IncompleteRead)  # asked again it goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,16 @@ def plan_of(wanted: Wanted, deployment: Deployment, endpoint: Endpoint) -> Plan:
     return Plan((Swap(market, given, least, seen.timestamp + DEADLINE_SECONDS),), seen.number, "to trade")
 
 
+def judged(wallet: LiveWallet, parts: Parts, one: Wanted) -> Verdict:
+    """The verdict on a plan as of the latest block, once the node has answered all that was asked."""
+    for _ in range(TRIES):
+        try:
+            return wallet.judge(plan_of(one, parts.deployment, parts.endpoint), one.intent)
+        except IncompleteRead:
+            time.sleep(0.02)
+    raise AssertionError(f"the node never answered all that was asked for {one.intent}")
+
+
 def carried_out(wallet: LiveWallet, intent: str, approved: Approved) -> Said:
     """Executed with a person's yes, and asked again while another process is in the way."""
     why = ""
@@ -177,7 +188,7 @@ def racer(ground: Ground, skew_seconds: int, wanted: Sequence[Wanted], begin: Ba
         for one in wanted:
             before = signer.signatures
             begin.wait(WAIT_SECONDS)
-            verdict = wallet.judge(plan_of(one, parts.deployment, parts.endpoint), one.intent)
+            verdict = judged(wallet, parts, one)
             gate.closed = True
             begin.wait(WAIT_SECONDS)
             if isinstance(verdict, Refused):
