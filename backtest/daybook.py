@@ -255,7 +255,7 @@ def _gas_by_day(run: Run) -> dict[int, int]:
     burned = [
         (step.due_row, sum(t.fee_wei for t in step.receipt.transactions if t.payer is None)) for step in run.steps if step.receipt
     ]
-    coin = next((one for one in tape.deployment.assets if one.address == NATIVE), None)
+    coin = tape.deployment.native
     if coin is None or not any(fee_wei for _, fee_wei in burned):
         return found
     coin_usd_e8, asset_usd_e8 = _known_usd_e8(run, coin), _known_usd_e8(run, asset)

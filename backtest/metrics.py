@@ -14,7 +14,7 @@ from backtest.impact import OwnSize
 from backtest.index_columns import IndexColumns
 from backtest.runs import INTEREST, Run, Segment, Step
 from strategies.assess import held_raw, trailing_mean_apr, value_raw
-from strategies.domain import NATIVE, Asset, Keep, Market, Position
+from strategies.domain import Asset, Keep, Market, Position
 from strategies.errors import BadTape
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Floats, Ints, Tape
@@ -269,7 +269,7 @@ def _spent(run: Run, price_usd: Floats) -> tuple[Floats, Floats]:
 
 
 def _ether_usd(tape: Tape) -> Floats:
-    ether = next((asset for asset in tape.deployment.assets if asset.address == NATIVE), None)
+    ether = tape.deployment.native
     if ether is None:
         raise BadTape("it has no native coin to price gas in")
     return prices_usd(tape, ether)

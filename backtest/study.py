@@ -23,13 +23,14 @@ from backtest.terms import curves_of, delay_seconds
 from strategies.benchmarks import EqualWeight, Hold, Idle
 from strategies.catalogue import Menu, Strategy
 from strategies.decide import DecideSettings
-from strategies.domain import NATIVE, Address, Amount, Asset, Market, Portfolio
+from strategies.domain import Address, Amount, Asset, Market, Portfolio
 from strategies.errors import BadTape
 from strategies.lending_rotation import LendingRotation
 from strategies.rebalance import Gate
 from strategies.tape import Tape
 from strategies.units import BPS, SECONDS_PER_DAY, USD_E8, WAD
 from wallets.compliance import Compliance
+from wallets.expected import paid
 from wallets.figures import NONE
 from wallets.policy import Concentration, Exchange, Pace, People, Policy
 
@@ -37,8 +38,6 @@ ACCOUNT: Final[Address] = "0x" + "b7" * 20  # nobody's: nothing is ever signed h
 ETHER_WEI: Final = 1_000 * WAD  # held apart for gas; what is burned of it is taken off the result
 HOUR: Final = 3_600  # a held market is entered at the first hour at which it can be, and then only time passes
 ROOM: Final = 1_000  # a study's policy leaves so many times the cash: its caps are not what is studied
-MIN_CALLS: Final = 32
-CALLS_A_MARKET: Final = 4  # at most, of one plan: equal weight enters them all at once
 
 Origin: TypeAlias = ImportReport | Saved | Synthetic | Crisis  # where a tape comes from
 
@@ -202,7 +201,7 @@ def study_policy(tape: Tape, asset: Asset, terms: Terms) -> Policy:
         max_market_usd=usd,
         max_protocol_usd=usd,
         max_issuer_usd=usd,
-        max_calls=max(MIN_CALLS, CALLS_A_MARKET * len(tape.deployment.markets)),
+        max_calls=1_000_000,
         min_health_factor_bps=10_000,
         max_fee_gwei=1_000_000,
         max_priority_fee_gwei=1_000_000,
@@ -250,13 +249,11 @@ def _latest_seconds(tape: Tape, asset: Asset, terms: Terms) -> int:
 
 def _opening(tape: Tape, asset: Asset, cash: Decimal) -> Portfolio:
     """The cash, and ether for gas. Raises BadTape."""
-    ether = next((coin for coin in tape.deployment.assets if coin.address == NATIVE), None)
+    ether = tape.deployment.native
     cash_raw = int(cash * 10**asset.decimals)
     if ether is None or cash_raw <= 0:
         raise BadTape("it needs a native coin for gas and some cash to start with")
-    if asset == ether:
-        return Portfolio((Amount(ether, cash_raw + ETHER_WEI),))
-    return Portfolio((Amount(asset, cash_raw), Amount(ether, ETHER_WEI)))
+    return paid(Portfolio((Amount(asset, cash_raw),)), ether, ETHER_WEI)
 
 
 def _benchmark(asset: Asset, name: str, strategy: Strategy) -> DecideSettings:

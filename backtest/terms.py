@@ -15,10 +15,9 @@ from strategies.units import RAY
 from wallets.files import record_of
 
 Window = tuple[int, int | None]  # from, to (Unix seconds, the end left out; None: not yet open again)
-FILE: Final = (
-    "terms.json"  # beside a saved tape: {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], ...}},
-)
-# and where it is known "borrow_curve": {"optimal_ray": "8" and 26 zeros, "base_ray": "0", ...}
+# Beside a saved tape, {"market id": {"redeem_delay_seconds": 0, "deposit_closed": [[from, to]], "redeem_closed": [],
+# "borrow_curve": {"optimal_ray": "900000000000000000000000000", "base_ray": "0", "slope1_ray": ..., "slope2_ray": ...}}}:
+FILE: Final = "terms.json"
 CURVE: Final = "borrow_curve"
 NAMED: Final = 6  # markets in a refusal
 MOST_RAY: Final = 100 * RAY  # of a rate: 10,000 % a year is no curve

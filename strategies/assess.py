@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from strategies.domain import NATIVE, Amount, Assessment, Asset, Market, Position, Supply, Withdraw
+from strategies.domain import Amount, Assessment, Asset, Market, Position, Supply, Withdraw
 from strategies.errors import ProtocolError
 from strategies.protocols.registry import adapter_of
 from strategies.tape import Floats, Ints, Observation, Tape
@@ -88,7 +88,7 @@ def own_impact_apr(seen: Observation, market: Market, amount: Amount) -> float:
 
 def gas_usd(seen: Observation, gas: int) -> float | None:
     """So much gas in dollars at this row's base fee; None while ether is unpriced."""
-    ether = next((asset for asset in seen.deployment.assets if asset.address == NATIVE), None)
+    ether = seen.deployment.native
     price = seen.usd_e8(ether) if ether else None
     return None if price is None else gas * seen.base_fee_wei / WAD * price / USD_E8
 

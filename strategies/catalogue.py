@@ -70,7 +70,7 @@ STANCES: Final[Mapping[str, tuple[Overlay, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots, so that its only choice is made once
 class Menu:
     """What may be chosen in a run: strategies by name, with their parameters, and stances, in the order a person prefers."""
 

@@ -37,7 +37,7 @@ class Market:
         return dict(self.numbers)[name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots: its tables are worked out once, and kept beside its fields
 class Deployment:
     """What exists on one chain: its assets, its markets, the multicall contract and the code each address must carry; where code
     acts elsewhere, who says what an asset is worth, whether the sequencer is up, and what kind of rollup it is."""

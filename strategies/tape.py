@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Find: TypeAlias = Callable[[int], MarketState | None]
-NOTHING: Final[Mapping[int, MarketState | None]] = {}
+NONE_FOUND: Final[Mapping[int, MarketState | None]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class AskedFor(Sequence[MarketState | None]):
         find: Find,
         count: int,
         oracles_usd_e8: Sequence[int] | None = None,
-        found: Mapping[int, MarketState | None] = NOTHING,
+        found: Mapping[int, MarketState | None] = NONE_FOUND,
     ) -> None:
         self._find: Final = find
         self._count: Final = count

@@ -216,8 +216,8 @@ def _prices(case: Case) -> Mapping[Address, int]:
             prices[quote.asset.address] = quote.usd_e8
     disputed = {name for name, _ in case.reading.refused}  # what a feed or oracles that disagree left without a price has none
     for asset, said_usd_e8 in _oracles(case, oldest, latest):
-        known = asset.address in case.deployment.feeds or asset.symbol in disputed
-        if not known and said_usd_e8 > prices.get(asset.address, 0):
+        is_left_out = asset.address in case.deployment.feeds or asset.symbol in disputed
+        if not is_left_out and said_usd_e8 > prices.get(asset.address, 0):
             prices[asset.address] = said_usd_e8
     return prices
 

@@ -232,7 +232,7 @@ def _fees(endpoint: Endpoint, policy: Policy, reading: Reading, gas_limits: tupl
 
 def _fitted(fees: Fees, policy: Policy, deployment: Deployment, reading: Reading) -> Fees:
     """A fee cap that leaves less room for a rising base fee, where that keeps the dearest call under its dollars."""
-    native = next((asset for asset in deployment.assets if asset.address == NATIVE), None)
+    native = deployment.native
     price = price_of(reading.quotes, native) if native is not None else None
     if price is None or not fees.gas_limits:
         return fees

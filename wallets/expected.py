@@ -3,7 +3,7 @@
 Refuses what the contracts would revert on: too little balance, too little allowance, a closed or drained market. Allowances that
 stood before are only those it is told of; the simulation of the exact calls is the witness of all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +19,6 @@ from strategies.domain import (
     MarketAction,
     Portfolio,
     Position,
-    Revocation,
     Revoke,
     Transfer,
 )
@@ -33,11 +32,6 @@ from wallets.wallet import Allowance, Change, Effects, TokenTransfer
 APPROVE_GAS: Final = 46_000  # a first allowance of a proxied token; adapters count it into their action's gas
 REVOKE_GAS: Final = 26_000
 TRANSFER_GAS: Final = 65_000
-OWN_GAS: Final[Mapping[type, int]] = {
-    Approve: APPROVE_GAS,
-    Transfer: TRANSFER_GAS,
-    **dict.fromkeys((Revoke, RevokeOperator, RevokeToken, RevokePermit), REVOKE_GAS),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +220,19 @@ def _used_up(before: tuple[Allowance, ...], market: Market, spender: Address, ta
 def _gas_used(actions: Sequence[Action]) -> tuple[int, ...]:
     """A call each. Where its approval stands directly before, an action's own figure is split between the two."""
     gas: list[int] = []
-    approved = False
-    for action in actions:
-        if isinstance(action, Lockdown):
-            gas.append(REVOKE_GAS * len(action.pairs))
-        elif isinstance(action, Approve | Revocation | Transfer):
-            gas.append(OWN_GAS[type(action)])
-        else:
-            gas.append(adapter_of(action.market).gas(action) - (APPROVE_GAS if approved else 0))
-        approved = isinstance(action, Approve)
+    for at, action in enumerate(actions):
+        match action:
+            case Approve():
+                gas.append(APPROVE_GAS)
+            case Revoke() | RevokeOperator() | RevokeToken() | RevokePermit():
+                gas.append(REVOKE_GAS)
+            case Lockdown(pairs=pairs):
+                gas.append(REVOKE_GAS * len(pairs))
+            case Transfer():
+                gas.append(TRANSFER_GAS)
+            case _:
+                approved = at > 0 and isinstance(actions[at - 1], Approve)
+                gas.append(adapter_of(action.market).gas(action) - (APPROVE_GAS if approved else 0))
     return tuple(gas)
 
 

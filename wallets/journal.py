@@ -179,7 +179,7 @@ def sight_texts(
     for (block, timestamp, base_fee_wei), prices, digest, told in zip(
         blocks, prices_usd_e8.tolist(), digests, rates, strict=True
     ):
-        priced = wire.object_of({symbol: f'"{price}"' for symbol, price in zip(symbols, prices, strict=True) if price})
+        priced = wire.object_of({symbol: str(price) for symbol, price in zip(symbols, prices, strict=True) if price})
         texts.append(
             f'{{"base_fee_wei":{wire.to_text(base_fee_wei)},"block":{block},"digest":"{digest}",'
             f'"prices_usd_e8":{priced},"supply_apr_ppm":{told},"timestamp":{timestamp}}}'

@@ -49,8 +49,7 @@ def moves_of(case: Case) -> Iterator[Move]:
     for at, action in enumerate(case.actions):
         if action is not None and not isinstance(action, ALLOWANCES):
             place, way, pair = _place(action)
-            lost_e8 = loss_e8(case, action) if case.trades else 0
-            yield Move(case.intent, place, way, worth.get(at, 0), lost_e8, digest, case.now, pair)
+            yield Move(case.intent, place, way, worth.get(at, 0), loss_e8(case, action), digest, case.now, pair)
 
 
 def loss_e8(case: Case, action: Action | None) -> int:

@@ -4,7 +4,7 @@ moved nothing."""
 
 from collections.abc import Collection, Iterator, Sequence
 
-from strategies.domain import NATIVE, Address, Asset, Deployment, Market
+from strategies.domain import Address, Asset, Deployment, Market
 from strategies.errors import EndpointRefused, EndpointUnusable, IncompleteRead, ReceiptTimeout, UnsupportedState
 from strategies.protocols import erc20, uniswap_router, wrapped_native
 from strategies.protocols.registry import idle_assets
@@ -100,7 +100,7 @@ def burnt_usd_e8(
     endpoint: Endpoint, deployment: Deployment, account: Address, receipt: Receipt, hashes: Collection[str]
 ) -> int | None:
     """What these transactions of a receipt burnt, at the price now; None where there is none, or the block is not read."""
-    native = next((asset for asset in deployment.assets if asset.address == NATIVE), None)
+    native = deployment.native
     try:
         reading, _ = blocks.read(endpoint, deployment, account)
     except (IncompleteRead, UnsupportedState):

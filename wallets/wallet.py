@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii as quoted
+from json.encoder import encode_basestring_ascii as quoted  # the text of a text, as wallets.wire says it
 from typing import Final, Protocol, TypeAlias
 
 from strategies.domain import Address, Asset, Plan

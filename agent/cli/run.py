@@ -14,12 +14,13 @@ from agent.cli.session import LIVE, Session, opened
 from agent.feed import ChainFeed
 from agent.graph import Planner, Ports, Waiting, checkpoints
 from agent.settings import Settings, load_deployment, require_live
-from strategies.domain import NATIVE, Amount, Portfolio
+from strategies.domain import Amount, Portfolio
 from strategies.errors import KeeperUnreachable, SettingsError, UsufructError
 from strategies.units import WAD
 from wallets import wire
 from wallets.changes import Terms, digest_of
 from wallets.client import KeeperClient, socket_path
+from wallets.expected import paid
 from wallets.paper import PaperWallet
 from wallets.policy import policy_digest
 from wallets.wallet import Wallet
@@ -168,10 +169,8 @@ def _paper(session: Session, feed: ChainFeed, cash: int | None) -> PaperWallet:
     policy, asset = session.settings.policy, session.decide.asset
     kept = session.store.flag(PAPER_FLAG)
     if cash is not None:
-        native = next(coin for coin in session.deployment.assets if coin.address == NATIVE)
-        given = Amount(asset, cash * 10**asset.decimals)
-        gas = Amount(native, PAPER_GAS_WEI)
-        portfolio = Portfolio((given + gas,) if asset == native else (given, gas))
+        portfolio, coin = Portfolio((Amount(asset, cash * 10**asset.decimals),)), session.deployment.native
+        portfolio = paid(portfolio, coin, PAPER_GAS_WEI) if coin is not None else portfolio
     elif kept is not None:
         portfolio = wire.from_text(Portfolio, kept)
     else:

@@ -12,7 +12,7 @@ import numpy as np
 from backtest.index_columns import IndexColumns, index_columns
 from backtest.runs import RunSettings
 from backtest.world import due_row
-from strategies.domain import NATIVE, Asset
+from strategies.domain import Asset
 from strategies.errors import BadTape
 from strategies.risk import ROUNDING, CapMarket, ExitCover, Overlay, UtilisationCeiling, watch
 from strategies.tape import Bools, Floats, Ints, Tape
@@ -60,7 +60,7 @@ def board_of(tape: Tape, rows: Ints, settings: RunSettings) -> Board:
     quiet = watch(overlays, tape, rows)
     payable = _payable_raw(tape, states, rows, asset)
     shut, cover_bps, enter_bps = _entry(overlays, tape, rows)
-    ether = next((coin for coin in tape.deployment.assets if coin.address == NATIVE), None)
+    ether = tape.deployment.native
     return Board(
         rows=rows,
         due=due,

@@ -9,7 +9,7 @@ import numpy as np
 from backtest.metrics import prices_usd, share_values
 from backtest.prepared import Prepared
 from strategies.catalogue import Strategy, is_signalled
-from strategies.domain import NATIVE, Asset, Market
+from strategies.domain import Asset, Market
 from strategies.errors import BadTape
 from strategies.tape import Floats, Ints, Tape
 from strategies.units import SECONDS_PER_DAY
@@ -47,7 +47,7 @@ class Ground:
 
     def ether_usd(self) -> Floats:
         """The price of what gas is paid in. Raises BadTape."""
-        ether = next((asset for asset in self.tape.deployment.assets if asset.address == NATIVE), None)
+        ether = self.tape.deployment.native
         if ether is None:
             raise BadTape("it has no native coin to price gas in")
         return self.prices_usd(ether)

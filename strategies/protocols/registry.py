@@ -30,7 +30,7 @@ from strategies.protocols import (
 )
 from strategies.protocols.adapter import Adapter, Call
 from strategies.proxies import Proxy, ProxyKind
-from strategies.revocations import Lockdown, RevokeOperator, RevokePermit, RevokeToken
+from strategies.revocations import GrantRevocation
 
 MarketState: TypeAlias = (
     aave_v3.Reserve
@@ -70,10 +70,6 @@ ADAPTERS: Final[Mapping[str, Adapter[MarketState]]] = {
         wrapped_native.WrappedNative(),
     )
 }
-
-
-TOKEN_ACTIONS: Final = (Approve, Revoke, Transfer)
-GRANT_ACTIONS: Final = (RevokeOperator, RevokeToken, RevokePermit, Lockdown)
 
 
 def adapter_of(market: Market) -> Adapter[MarketState]:
@@ -118,9 +114,9 @@ def _inner(state: MarketState) -> tuple[MarketState, ...]:
 
 def encode(action: Action, account: Address) -> tuple[Call, ...]:
     """The calls of any action. Raises UnknownCall."""
-    if isinstance(action, TOKEN_ACTIONS):
+    if isinstance(action, Approve | Revoke | Transfer):
         return (erc20.encode(action),)
-    if isinstance(action, GRANT_ACTIONS):
+    if isinstance(action, GrantRevocation):
         return (grants.encode(action),)
     return adapter_of(action.market).encode(action, account)
 

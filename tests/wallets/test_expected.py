@@ -52,6 +52,7 @@ def model(
     after: int = 0,
     seconds_per_call: int = 0,
     calls: tuple[Call, ...] | None = None,
+    standing: tuple[Allowance, ...] = (),
 ) -> Modelled:
     at = seen or cases.lending_reading()
     written = calls_of(actions) if calls is None else calls
@@ -64,6 +65,7 @@ def model(
         account=ACCOUNT,
         timestamp=at.timestamp + after,
         seconds_per_call=seconds_per_call,
+        standing=standing,
     )
 
 
@@ -238,28 +240,14 @@ def test_shares_that_a_market_counts_are_no_tokens_that_a_receipt_moves() -> Non
 
 def test_two_allowances_of_one_pair_are_not_added_up() -> None:
     one = Allowance(USDC.address, AAVE_USDC.address, cases.USD)
-    calls = calls_of([Supply(AAVE_USDC, usdc(2))])[1:]
-    at = cases.lending_reading()
-
-    def supplied(standing: tuple[Allowance, ...]) -> Modelled:
-        return expected_effects(
-            actions=[parse(call, ACCOUNT, LENDING) for call in calls],
-            calls=calls,
-            reading=at,
-            portfolio=RICH,
-            deployment=LENDING,
-            account=ACCOUNT,
-            timestamp=at.timestamp,
-            standing=standing,
-        )
-
+    (_, supply) = calls_of([Supply(AAVE_USDC, usdc(2))])
     with pytest.raises(InsufficientBalance, match="allowance"):
-        supplied((one, one))
-    assert supplied((replace(one, raw=2 * cases.USD),)).effects.allowances == ()
+        model([], calls=(supply,), standing=(one, one))
+    assert model([], calls=(supply,), standing=(replace(one, raw=2 * cases.USD),)).effects.allowances == ()
 
 
 def test_the_reading_after_a_plan_is_the_one_before_it_but_for_its_time_and_its_states() -> None:
-    found = model([Supply(AAVE_USDC, usdc(2))], after=46).reading_after
     before = replace(cases.lending_reading(), refused=(("x", "y"),))
-    assert replace(found, timestamp=before.timestamp, states=before.states, refused=before.refused) == before
-    assert found.refused == cases.lending_reading().refused
+    found = model([Supply(AAVE_USDC, usdc(2))], seen=before, after=46).reading_after
+    assert (found.timestamp, found.states) != (before.timestamp, before.states)
+    assert found == replace(before, timestamp=before.timestamp + 46, states=found.states)

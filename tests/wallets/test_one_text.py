@@ -102,7 +102,7 @@ def test_an_entrys_line_is_its_legs_and_its_cycle(entry: Entry, cycle: str) -> N
 def observation_plainly(seen: Observation, cycle: str) -> str:
     """The twin of `observation_text`: values first, text last."""
     columns = [seen.now(name) for name in ("supply_apr", "borrow_apr", "utilisation", "available")]
-    prices = {asset.symbol: str(seen.usd_e8(asset)) for asset in seen.deployment.assets if seen.usd_e8(asset) is not None}
+    prices = {asset.symbol: seen.usd_e8(asset) for asset in seen.deployment.assets if seen.usd_e8(asset) is not None}
     held: dict[str, object] = {
         "idle": {idle.asset.symbol: str(idle.raw) for idle in seen.portfolio.idle},
         "claims": {held.market.id: [str(held.shares_raw), str(held.debt_raw)] for held in seen.portfolio.positions},
